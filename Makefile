@@ -1,0 +1,65 @@
+# install · demo · check · test · test-all · bench · soak · wheel; CONTRIBUTING.md says what each is for
+#
+# PYTHON=python3.13 VENV=.venv-3.13 puts the same targets on another interpreter.
+# UNIT and SERIAL narrow a run: make test UNIT=tests/components/lamina/kernel SERIAL=
+
+PYTHON ?= python3
+VENV   ?= .venv
+UNIT   ?= tests --ignore=tests/integration --ignore=tests/projects
+SERIAL ?= $(wildcard tests/integration tests/projects)
+WORKERS ?= 2
+
+BIN     := $(VENV)/bin
+REPORTS := build/reports/$(notdir $(abspath $(VENV)))
+# Unit tests share the cores; tests of real processes have them to themselves, one at a time.
+pytest   = $(BIN)/python -m pytest --junitxml=$(REPORTS)/$(1).xml
+serial   = $(call pytest,$(1)) -p no:xdist $(SERIAL)
+# pytest ends with 5 where nothing was selected, which is no failure here.
+none_ok  = || test $$? -eq 5
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+.PHONY: install demo check test test-all bench soak wheel
+.DEFAULT_GOAL := install
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Lamina needs Python 3.11 or newer; name one: make install PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+	    { DEBIAN_FRONTEND=noninteractive apt-get install -qq -y python3-venv >/dev/null || \
+	      { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y python3-venv >/dev/null; }; }; } || \
+	  { echo "$(PYTHON) cannot make environments; as root: apt-get install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: install
+	$(BIN)/lamina demo $(ARGS)
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/poly check --alias pyzmq=zmq
+	$(BIN)/poly info --short
+	$(BIN)/python -m pytest -q -p no:xdist tests/architecture
+
+test: install
+	$(if $(UNIT),$(call pytest,unit) -n $(WORKERS) --dist worksteal -m "not service" $(UNIT))
+	$(if $(SERIAL),$(call serial,serial) -m "not service" $(none_ok))
+
+test-all: test
+	$(if $(SERIAL),$(call serial,service) -m service $(none_ok))
+
+bench: install
+	$(BIN)/python development/benchmarks/run.py $(ARGS)
+
+soak: install
+	$(BIN)/python development/benchmarks/soak.py $(ARGS)
+
+wheel: install
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation -w dist projects/flow
