@@ -1,0 +1,14 @@
+"""Running commands and moving files where the batch system is."""
+
+from lamina.channels.builtin import BUILTIN
+from lamina.channels.local import LocalChannel
+from lamina.channels.protocol import Channel, ChannelError, CommandTimeout, Completed
+
+__all__ = [
+    "BUILTIN",
+    "Channel",
+    "ChannelError",
+    "CommandTimeout",
+    "Completed",
+    "LocalChannel",
+]

@@ -1,0 +1,5 @@
+"""The names by which users ask for our channels."""
+
+__all__ = ["BUILTIN"]
+
+BUILTIN = {"local": ".local:LocalChannel"}

@@ -1,0 +1,37 @@
+"""One kit for each Protocol: what it promises, as clauses that a plug-in keeps or breaks."""
+
+from lamina.conformance.channelling import CHANNEL
+from lamina.conformance.clauses import (
+    Clause,
+    ClauseBroken,
+    Kit,
+    KitReport,
+    Verdict,
+    check,
+    clause,
+    expect,
+    run,
+)
+from lamina.conformance.executing import EXECUTOR
+from lamina.conformance.providing import PROVIDER
+from lamina.conformance.remembering import MEMO
+from lamina.conformance.retrying import RETRY_POLICY
+from lamina.conformance.wrapping import LAUNCHER
+
+__all__ = [
+    "CHANNEL",
+    "Clause",
+    "ClauseBroken",
+    "EXECUTOR",
+    "Kit",
+    "KitReport",
+    "LAUNCHER",
+    "MEMO",
+    "PROVIDER",
+    "RETRY_POLICY",
+    "Verdict",
+    "check",
+    "clause",
+    "expect",
+    "run",
+]

@@ -1,0 +1,54 @@
+"""The kit of Launcher: the program that it uses must be on PATH, be it the real one or a fake."""
+
+import subprocess
+import tempfile
+
+from lamina.conformance.clauses import Kit, clause, expect
+from lamina.launchers import Launcher
+
+__all__ = ["LAUNCHER"]
+
+_PATIENCE = 30.0  # seconds
+
+
+def _bash(text: str) -> "subprocess.CompletedProcess[str]":
+    with tempfile.TemporaryDirectory() as folder:
+        return subprocess.run(
+            ["bash", "-c", text],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+
+
+@clause("launcher.text")
+def _same(launcher: Launcher) -> None:
+    """It is text in, text out: the same arguments give the same text."""
+    first, second = launcher("true", 2, 3), launcher("true", 2, 3)
+    expect(first == second, else_say=f"{first!r}, then {second!r}")
+
+
+@clause("launcher.runs")
+def _runs(launcher: Launcher) -> None:
+    """The text runs the command, with quotes, dollars and several lines as they were."""
+    done = _bash(launcher("x='a  b'\necho \"it's $x\" | cat", 1, 1))
+    expect("it's a  b\n" in done.stdout, else_say=f"{done.stdout!r} {done.stderr!r}")
+
+
+@clause("launcher.status.zero")
+def _zero(launcher: Launcher) -> None:
+    """Where all copies end well, the status is 0."""
+    done = _bash(launcher("true", 2, 1))
+    expect(done.returncode == 0, else_say=f"status {done.returncode}, {done.stderr!r}")
+
+
+@clause("launcher.status.failure")
+def _failure(launcher: Launcher) -> None:
+    """The exit status of the text is the command's."""
+    done = _bash(launcher("(exit 7)", 1, 1))
+    expect(done.returncode == 7, else_say=f"status {done.returncode}")
+
+
+LAUNCHER = Kit("launcher", "Launcher", 1, (_same, _runs, _zero, _failure))

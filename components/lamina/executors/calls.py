@@ -1,0 +1,102 @@
+"""Running one call in this process, and saying in our words what came of it."""
+
+import importlib
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from lamina.executors.protocol import Call, News, Outcome, Payload, Report, TaskRequest
+from lamina.vocabulary import (
+    AttemptId,
+    Cause,
+    ClosedError,
+    ConfigError,
+    Failure,
+    HasStarted,
+    TaskError,
+    TaskWalltime,
+)
+
+__all__ = ["cancelled", "closed", "expired", "refusal", "run_call", "tell"]
+
+_log = logging.getLogger(__name__)
+
+
+def run_call(call: Call | Payload) -> Any:
+    """Call the function, or hand the bytes to their runner."""
+    if isinstance(call, Payload):
+        module, _, name = call.runner.partition(":")
+        return getattr(importlib.import_module(module), name)(call.data)
+    return call.function(*call.args, **call.kwargs)
+
+
+def tell(report: Report, news: Sequence[News]) -> None:
+    """Report, and outlive a report that breaks its promise not to raise."""
+    try:
+        report(news)
+    except Exception:  # whoever reports serves other tasks too
+        _log.exception("a report of %d news raised; they are lost to whoever took it", len(news))
+
+
+def refusal(task: TaskRequest, label: str) -> Outcome | None:
+    """Why this task cannot run where it would share its process with others, if so."""
+    asked = "env" if task.env else "memory_limit" if task.memory_limit else None
+    if asked is None:
+        return None
+    error = ConfigError(
+        f"task {task.name or task.attempt} asks for {asked}=, which executor {label!r} cannot give "
+        "it, because its tasks share one process. Use a HighThroughputExecutor for it, whose "
+        "workers have processes of their own."
+    )
+    return Outcome(
+        task.attempt, failure=Failure(cause=Cause.APPLICATION, error=error, started=HasStarted.NO)
+    )
+
+
+def cancelled(attempt: AttemptId, name: str, began: float | None, now: float) -> Outcome:
+    """A cancelled attempt; one that had begun goes on with nobody listening."""
+    return _dropped(attempt, Cause.CANCELLED, TaskError, f"{name} was cancelled", began, now)
+
+
+def closed(attempt: AttemptId, name: str, label: str, began: float | None, now: float) -> Outcome:
+    """An attempt that was left when its executor was closed."""
+    said = f"executor {label!r} was closed before {name} had ended"
+    return _dropped(attempt, Cause.CLOSED, ClosedError, said, began, now)
+
+
+def expired(
+    attempt: AttemptId, name: str, walltime: float, began: float | None, now: float
+) -> Outcome:
+    """An attempt that has used up its walltime and cannot be stopped."""
+    error = TaskWalltime(
+        f"{name} has run for longer than its walltime of {walltime:g} s. It could not be stopped "
+        "and goes on; a HighThroughputExecutor can stop its tasks.",
+        stopped=False,
+    )
+    failure = Failure(
+        cause=Cause.TASK_WALLTIME,
+        error=error,
+        started=HasStarted.YES,
+        began=began,
+        ended=now,
+        stopped=False,
+    )
+    return Outcome(attempt, failure=failure, began=began, ended=now)
+
+
+def _dropped(
+    attempt: AttemptId,
+    cause: Cause,
+    kind: type[TaskError],
+    said: str,
+    began: float | None,
+    now: float,
+) -> Outcome:
+    running = began is not None
+    started = HasStarted.YES if running else HasStarted.NO
+    error = kind(f"{said}; it goes on with nobody listening" if running else said, started)
+    error.cause = cause
+    failure = Failure(
+        cause=cause, error=error, started=started, began=began, ended=now, stopped=not running
+    )
+    return Outcome(attempt, failure=failure, began=began, ended=now)

@@ -1,0 +1,285 @@
+"""Running attempts on threads of this process."""
+
+import heapq
+import itertools
+import os
+import threading
+import time
+from collections.abc import Collection, Sequence
+from queue import SimpleQueue
+
+import attrs
+
+from lamina.executors.calls import cancelled, closed, expired, refusal, run_call, tell
+from lamina.executors.deadlines import Deadlines
+from lamina.executors.face import PoolFace
+from lamina.executors.protocol import (
+    AlreadyStartedError,
+    Capabilities,
+    Load,
+    NotStartedError,
+    Outcome,
+    Report,
+    Site,
+    Started,
+    TaskRequest,
+)
+from lamina.vocabulary import AttemptId, Cause, Clock, ConfigError, Failure, HasStarted
+
+__all__ = ["ThreadPoolExecutor"]
+
+_JOIN = 1.0  # seconds that close gives idle threads to leave, which take microseconds
+
+
+class ThreadPoolExecutor(PoolFace):
+    """Runs tasks on threads of this process: nothing is pickled, and start-up costs nothing.
+
+    A task of pure Python holds the interpreter, so more threads make only tasks faster that
+    wait. A running thread cannot be stopped: at the end of its walltime, or when cancelled, a
+    task fails at once, goes on with nobody listening, and another thread takes its place.
+    ``env`` and ``memory_limit`` of a task are refused, because threads share both.
+
+    Args:
+        label: Its name.
+        max_threads: Tasks that run at once; None for one per processor.
+        thread_name_prefix: What its threads are called; None for the label.
+    """
+
+    def __init__(
+        self,
+        label: str = "threads",
+        max_threads: int | None = 2,
+        thread_name_prefix: str | None = None,
+    ) -> None:
+        if max_threads is not None and max_threads < 1:
+            msg = f"executor {label!r} has max_threads={max_threads!r}; it must be 1 or more"
+            raise ConfigError(msg)
+        self._label = label
+        self.max_threads = max_threads
+        self.thread_name_prefix = thread_name_prefix
+        self._crew: _Crew | None = None
+        self._changing = threading.Lock()
+
+    @property
+    def label(self) -> str:
+        """Its name, unique within a kernel."""
+        return self._label
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+        return Capabilities(stops_running_tasks=False, own_processes=False)
+
+    def __copy__(self) -> "ThreadPoolExecutor":
+        return ThreadPoolExecutor(self._label, self.max_threads, self.thread_name_prefix)
+
+    def __repr__(self) -> str:
+        return f"ThreadPoolExecutor(label={self._label!r}, max_threads={self.max_threads!r})"
+
+    def start(self, site: Site) -> None:
+        """Begin to run; threads are made when there is work for them.
+
+        Raises:
+            AlreadyStartedError: It runs already.
+        """
+        size = self.max_threads or os.cpu_count() or 1
+        with self._changing:
+            if self._crew is not None:
+                raise AlreadyStartedError(self._label)
+            name = self.thread_name_prefix or self._label
+            self._crew = _Crew(self._label, name, size, site.clock)
+
+    def launch(self, tasks: Sequence[TaskRequest], report: Report) -> None:
+        """Take attempts, each of which is reported exactly once.
+
+        Raises:
+            NotStartedError: It does not run.
+        """
+        crew = self._crew
+        if crew is None:
+            raise NotStartedError(self._label)
+        crew.launch(tasks, report)
+
+    def cancel(self, attempts: Collection[AttemptId]) -> None:
+        """Fail these attempts at once; those that run go on with nobody listening."""
+        if (crew := self._crew) is not None:
+            crew.cancel(attempts)
+
+    def load(self) -> Load:
+        """How busy it is."""
+        crew = self._crew
+        return Load(0, 0) if crew is None else Load(crew.outstanding, crew.size)
+
+    def close(self, timeout: float | None = None) -> None:
+        """Fail whatever is left, and let the threads go; those that run a task end with it."""
+        with self._changing:
+            crew, self._crew = self._crew, None
+        if crew is not None:
+            crew.close(_JOIN if timeout is None else min(timeout, _JOIN))
+
+
+@attrs.define(eq=False)
+class _Job:
+    task: TaskRequest
+    report: Report
+    began: float | None = None
+    serial: int | None = None
+    """Of the thread that runs it."""
+
+    @property
+    def name(self) -> str:
+        return self.task.name or f"task attempt {self.task.attempt}"
+
+
+class _Crew:
+    """The threads of one run of the executor, and their work.
+
+    Whoever takes a job out of ``_jobs``, under the lock, reports its outcome, outside it. A
+    thread whose job was taken from under it has been replaced, and leaves. There is one ticket
+    for each entry of the queue; a thread that has none blocks on the tickets.
+    """
+
+    def __init__(self, label: str, name: str, size: int, clock: Clock) -> None:
+        self.label, self.size = label, size
+        self._name, self._clock = name, clock
+        self._lock = threading.Lock()
+        self._jobs: dict[AttemptId, _Job] = {}
+        self._queue: list[tuple[float, int, _Job]] = []
+        self._tickets: SimpleQueue[None] = SimpleQueue()
+        self._order = itertools.count()
+        self._serial = itertools.count()
+        self._threads: dict[int, threading.Thread] = {}  # by serial; replaced ones are not here
+        self._deadlines = Deadlines(clock, self._expire, f"{name}-walltime")
+        self._closed = False
+
+    @property
+    def outstanding(self) -> int:
+        return len(self._jobs)
+
+    def launch(self, tasks: Sequence[TaskRequest], report: Report) -> None:
+        refused: list[Outcome] = []
+        taken = 0
+        with self._lock:
+            if self._closed:
+                raise NotStartedError(self.label)
+            for task in tasks:
+                if (task.env or task.memory_limit) and (no := refusal(task, self.label)):
+                    refused.append(no)
+                    continue
+                self._jobs[task.attempt] = job = _Job(task, report)
+                heapq.heappush(self._queue, (-task.priority, next(self._order), job))
+                taken += 1
+            for _ in range(min(taken, self.size - len(self._threads))):
+                self._hire()
+        put = self._tickets.put
+        for _ in range(taken):
+            put(None)
+        if refused:
+            tell(report, refused)
+
+    def _hire(self) -> None:
+        serial = next(self._serial)
+        thread = threading.Thread(
+            target=self._work, args=(serial,), name=f"{self._name}_{serial}", daemon=True
+        )
+        self._threads[serial] = thread
+        thread.start()
+
+    def _work(self, serial: int) -> None:
+        while True:
+            self._tickets.get()
+            if self._closed:
+                return
+            job = self._next(serial)
+            if job is None:
+                continue
+            tell(job.report, [Started(job.task.attempt, job.began or 0)])
+            outcome = self._perform(job)
+            with self._lock:
+                replaced = self._jobs.pop(outcome.attempt, None) is None
+            if replaced:
+                return
+            if job.task.walltime is not None:
+                self._deadlines.drop(outcome.attempt)
+            # The next job is not taken before, for a report may wait for that very job.
+            tell(job.report, [outcome])
+            del job, outcome  # an idle thread keeps nobody's arguments alive
+
+    def _next(self, serial: int) -> _Job | None:
+        """The next job, for a thread that holds a ticket; None if it was cancelled since."""
+        with self._lock:
+            if not self._queue:
+                return None
+            job = heapq.heappop(self._queue)[2]
+            if job.task.attempt not in self._jobs:
+                return None
+            job.serial = serial
+            job.began = self._clock.wall()
+        if job.task.walltime is not None:
+            self._deadlines.set(job.task.attempt, job.task.walltime)
+        return job
+
+    def _perform(self, job: _Job) -> Outcome:
+        attempt, began = job.task.attempt, job.began
+        try:
+            value = run_call(job.task.call)
+        except BaseException as error:  # SystemExit and its like end the task, not the thread
+            if error.__traceback__ is not None:
+                error.__traceback__ = error.__traceback__.tb_next  # our frame holds the job
+            ended = self._clock.wall()
+            failure = Failure(
+                cause=Cause.APPLICATION,
+                error=error,
+                started=HasStarted.YES,
+                began=began,
+                ended=ended,
+            )
+            return Outcome(attempt, None, failure, began, ended)
+        return Outcome(attempt, value, None, began, self._clock.wall())
+
+    def cancel(self, attempts: Collection[AttemptId]) -> None:
+        now = self._clock.wall()
+        for job in self._take(attempts):
+            tell(job.report, [cancelled(job.task.attempt, job.name, job.began, now)])
+
+    def _expire(self, attempts: Collection[AttemptId]) -> None:
+        now = self._clock.wall()
+        for job in self._take(attempts):
+            walltime = job.task.walltime or 0
+            tell(job.report, [expired(job.task.attempt, job.name, walltime, job.began, now)])
+
+    def _take(self, attempts: Collection[AttemptId]) -> list[_Job]:
+        """Take jobs out, and put a new thread in the place of each that runs one of them."""
+        taken = []
+        with self._lock:
+            for attempt in attempts:
+                job = self._jobs.pop(attempt, None)
+                if job is None:
+                    continue
+                taken.append(job)
+                if job.serial is not None:
+                    del self._threads[job.serial]
+                    self._hire()
+        for job in taken:
+            if job.serial is not None:
+                self._deadlines.drop(job.task.attempt)
+        return taken
+
+    def close(self, patience: float) -> None:
+        with self._lock:
+            self._closed = True
+            left = list(self._jobs.values())
+            self._jobs.clear()
+            self._queue.clear()
+            busy = {job.serial for job in left}
+            idle = [thread for serial, thread in self._threads.items() if serial not in busy]
+        self._deadlines.close()
+        for _ in range(self.size):
+            self._tickets.put(None)
+        now = self._clock.wall()
+        for report, jobs in itertools.groupby(left, lambda job: job.report):
+            tell(report, [closed(j.task.attempt, j.name, self.label, j.began, now) for j in jobs])
+        until = time.monotonic() + patience
+        for thread in idle:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, until - time.monotonic()))

@@ -1,0 +1,34 @@
+from itertools import count
+from typing import Any
+
+from lamina.conformance import RETRY_POLICY
+from lamina.retry_policy import Again, GiveUp, Trouble
+from tests.kits import assert_each_clause_can_fail
+
+
+class Says:
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def decide(self, trouble: Trouble) -> Any:
+        return self.answer
+
+
+class Moody:
+    def __init__(self) -> None:
+        self.asked = count()
+
+    def decide(self, trouble: Trouble) -> Again | GiveUp:
+        return GiveUp() if next(self.asked) > 3 else Again()
+
+
+def test_each_clause_can_fail() -> None:
+    assert_each_clause_can_fail(
+        RETRY_POLICY,
+        {
+            "retry.decides": lambda: Says(None),
+            "retry.stateless": Moody,
+            "retry.delay": lambda: Says(Again(delay=-1)),
+            "retry.executors": lambda: Says(Again(executors=[])),
+        },
+    )

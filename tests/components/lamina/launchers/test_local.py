@@ -1,0 +1,76 @@
+import subprocess
+
+import pytest
+
+from lamina.launchers import Launcher, SimpleLauncher, SingleNodeLauncher, WrappedLauncher
+from lamina.vocabulary import ConfigError
+
+
+def status_of(text: str) -> int:
+    return subprocess.run(["bash", "-c", text], check=False, capture_output=True).returncode
+
+
+@pytest.mark.parametrize("debug", [True, False])
+@pytest.mark.parametrize("before", ["", "set -e\n"])
+@pytest.mark.parametrize("status", [0, 3])
+@pytest.mark.parametrize("kind", ["simple", "wrapped", "any", "all"])
+def test_the_exit_status_is_that_of_the_command(
+    kind: str, status: int, before: str, debug: bool
+) -> None:
+    launchers: dict[str, Launcher] = {
+        "simple": SimpleLauncher(debug=debug),
+        "wrapped": WrappedLauncher("env", debug=debug),
+        "any": SingleNodeLauncher(debug=debug, fail_on_any=True),
+        "all": SingleNodeLauncher(debug=debug),
+    }
+    assert status_of(before + launchers[kind](f"sh -c 'exit {status}'", 1, 1)) == status
+
+
+@pytest.mark.parametrize(
+    "fail_on_any, command, status",
+    [
+        (False, "[ $LAMINA_RANK = 0 ] || exit 5", 0),
+        (True, "[ $LAMINA_RANK = 0 ] || exit 5", 5),
+        (False, "exit 5", 5),
+        (True, "exit 5", 5),
+        (True, "true", 0),
+    ],
+)
+def test_one_good_copy_is_enough_unless_any_failure_counts(
+    fail_on_any: bool, command: str, status: int
+) -> None:
+    launcher = SingleNodeLauncher(fail_on_any=fail_on_any)
+    assert status_of(f"set -e\n{launcher(command, 3, 1)}") == status
+
+
+def test_the_copies_of_all_nodes_run_and_know_their_numbers() -> None:
+    text = SingleNodeLauncher()("echo $LAMINA_RANK", 2, 2)
+    done = subprocess.run(["bash", "-c", text], check=True, capture_output=True, text=True)
+    assert sorted(done.stdout.split()) == ["0", "1", "2", "3"]
+
+
+def test_a_failed_command_is_reported_when_debugging() -> None:
+    text = SimpleLauncher()("exit 4", 1, 1)
+    done = subprocess.run(["bash", "-c", text], check=False, capture_output=True, text=True)
+    assert "exit status 4" in done.stderr
+
+
+def test_a_prefix_goes_before_the_command() -> None:
+    text = WrappedLauncher("echo  in-a-box", debug=False)("run --this", 1, 1)
+    done = subprocess.run(["bash", "-c", text], check=True, capture_output=True, text=True)
+    assert done.stdout == "in-a-box run --this\n"
+
+
+def test_an_empty_prefix_is_refused() -> None:
+    with pytest.raises(ConfigError, match="SimpleLauncher"):
+        WrappedLauncher("  ")
+
+
+def test_no_copies_are_refused() -> None:
+    with pytest.raises(ConfigError, match="1 or more"):
+        SingleNodeLauncher()("true", 0, 1)
+
+
+def test_launchers_with_equal_options_are_equal() -> None:
+    assert SingleNodeLauncher() == SingleNodeLauncher()
+    assert SimpleLauncher() == SimpleLauncher()
