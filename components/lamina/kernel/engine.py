@@ -1,0 +1,445 @@
+"""Performs what the graph machine says, one effect after the other, on whoever drives."""
+
+import itertools
+import logging
+import random
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from typing import Any
+
+from lamina.dependencies import DependencyResolver
+from lamina.executors import Call, News, NotStartedError, Outcome, Started
+from lamina.kernel.arguments import unwrap
+from lamina.kernel.crew import Crew
+from lamina.kernel.driver import Driver
+from lamina.kernel.failures import add_note_once, dependency_error, first_failed, join_error
+from lamina.kernel.fleet import Fleet
+from lamina.kernel.futures import KernelFuture
+from lamina.kernel.graph import (
+    Consult,
+    Effect,
+    Graph,
+    Joined,
+    Launch,
+    Phase,
+    Prepare,
+    Resolve,
+)
+from lamina.kernel.joins import futures_in, results_in
+from lamina.kernel.outputs import marks_of, still_there
+from lamina.kernel.task import Task
+from lamina.kernel.timer import Timer
+from lamina.memo import Entry, Hit, Memo, Subject
+from lamina.retry_policy import Again, RetryPolicy, Trouble
+from lamina.vocabulary import (
+    AttemptId,
+    Cause,
+    Clock,
+    ClosedError,
+    Emit,
+    Event,
+    ExecutorLost,
+    Failure,
+    HasStarted,
+    TaskId,
+    TaskState,
+)
+
+__all__ = ["Engine", "INTERNAL"]
+
+_LOG = logging.getLogger(__name__)
+
+INTERNAL = "kernel"
+"""What notes call the kernel's own threads, where join bodies run."""
+
+
+class Engine:
+    """The graph, the tasks, and all that is done about them.
+
+    Methods called ``on_…`` are handlers: only the driver calls them, one at a time.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        memo: Memo,
+        policy: RetryPolicy,
+        resolver: DependencyResolver,
+        clock: Clock,
+        emit: Emit | None,
+        threads: int,
+    ) -> None:
+        self.graph = Graph()
+        self.tasks: dict[TaskId, Task] = {}
+        self.closing = False
+        self.callbacks = Crew("lamina-callbacks")
+        self._bodies = Crew("lamina-join", threads)
+        self._spare = Crew("lamina-kernel")
+        self.driver = Driver(self._settle, self._spare)
+        self._timer = Timer("lamina-timer", clock, lambda: self.driver.post(self._on_time))
+        self._fleet, self._memo, self._policy, self._resolver = fleet, memo, policy, resolver
+        self._clock, self._emit = clock, emit
+        self._attempts = itertools.count()
+        self._remembers = False
+
+    def stop(self) -> None:
+        """End all threads of its own."""
+        self._timer.stop()
+        for crew in (self._bodies, self._spare, self.callbacks):
+            crew.stop()
+
+    def report(self, news: Sequence[News]) -> None:
+        """What executors call."""
+        self.driver.post(self.on_news, news)
+
+    # Events.
+
+    def on_submitted(self, task: Task, waits: Sequence[TaskId], foreign: int) -> None:
+        """A task is here."""
+        self.graph.submitted(task.id, waits, foreign)
+        if self._emit is not None:
+            self._tell(task, TaskState.PENDING)
+        if self.closing:
+            error = ClosedError("the kernel was closed", HasStarted.NO)
+            self.graph.end(task.id, TaskState.FAILED, error=error)
+
+    def on_news(self, news: Sequence[News]) -> None:
+        """Executors have news of attempts."""
+        graph = self.graph
+        for item in news:
+            if isinstance(item, Started):
+                started = graph.started(item.attempt)
+                if started is not None and self._emit is not None:
+                    self._tell(self.tasks[started], TaskState.RUNNING)
+            elif item.failure is None:
+                self._on_value(item)
+            elif item.failure.cause is Cause.CANCELLED:
+                cancelled = graph.task_of(item.attempt)
+                if cancelled is not None:
+                    graph.end(cancelled, TaskState.CANCELLED)
+            else:
+                graph.failed(item.attempt, item.failure)
+
+    def _on_value(self, outcome: Outcome) -> None:
+        owner = self.graph.task_of(outcome.attempt)
+        if owner is None:
+            return
+        task = self.tasks[owner]
+        if not task.spec.join:
+            self.graph.succeeded(outcome.attempt, outcome.value)
+            return
+        try:
+            futures = futures_in(outcome.value)
+            task.joined = outcome.value
+            waits, foreign = self.sort(futures)
+        except Exception as error:  # its author's fault, as if the body had raised it
+            failure = Failure(cause=Cause.APPLICATION, error=error, started=HasStarted.YES)
+            self.graph.failed(outcome.attempt, failure)
+            return
+        self.graph.joining(outcome.attempt, waits, len(foreign))
+        if self._emit is not None:
+            self._tell(task, TaskState.JOINING)
+        self.watch(owner, foreign)
+
+    def on_foreign_done(self, task: TaskId) -> None:
+        """A future from elsewhere is done."""
+        self.graph.foreign_done(task)
+
+    def on_cancelled(self, task: TaskId) -> None:
+        """Somebody cancelled a task. Any thread may call this one."""
+        self.driver.post(self._on_cancelled, task)
+
+    def call_later(self, job: Callable[[], None]) -> None:
+        """Run done-callbacks, on the thread that is there for them."""
+        self.callbacks.put(job)
+
+    def _on_cancelled(self, task: TaskId) -> None:
+        self.graph.cancelled(task)
+
+    def on_end_all(self, idle: bool, error: BaseException, then: Callable[[], None]) -> None:
+        """The kernel closes; ``idle`` leaves what executors have."""
+        self.graph.end_all(TaskState.FAILED, error, idle=idle)
+        self._settle()
+        then()
+
+    def _on_time(self) -> None:
+        self.graph.time_passed(self._clock.now())
+        self._timer.set(self.graph.deadline())
+
+    # Dependencies.
+
+    def sort(self, futures: Sequence[Future[Any]]) -> tuple[list[TaskId], list[Future[Any]]]:
+        """Tell our own tasks from futures of others."""
+        waits, foreign = [], []
+        for future in futures:
+            if isinstance(future, KernelFuture):
+                future.ensure_submitted()
+                if future.belongs_to(self) and future.task_id is not None:
+                    waits.append(future.task_id)
+                    continue
+            foreign.append(future)
+        return waits, foreign
+
+    def watch(self, task: TaskId, foreign: Sequence[Future[Any]]) -> None:
+        """Hear of it when futures of others are done."""
+        for future in foreign:
+            future.add_done_callback(lambda _: self.driver.post(self.on_foreign_done, task))
+
+    # Effects.
+
+    def _settle(self) -> None:
+        while effects := self.graph.take():
+            if self._remembers:
+                entries = [entry for effect in effects if (entry := self._entry(effect))]
+                if entries:
+                    self._record(entries)
+            for effect in effects:
+                try:
+                    self._perform(effect)
+                except Exception:  # the effects after it belong to other tasks
+                    _LOG.exception("the kernel could not do what was to be done")
+
+    def _record(self, entries: Sequence[Entry]) -> None:
+        try:
+            self._memo.record(entries)
+        except Exception:  # the tasks succeeded all the same
+            _LOG.exception("the memo could not record %d results", len(entries))
+
+    def _perform(self, effect: Effect) -> None:
+        if isinstance(effect, Resolve):
+            for identity in effect.tasks:
+                self._resolve(identity, effect)
+        elif isinstance(effect, Prepare):
+            for identity in effect.tasks:
+                task = self.tasks.get(identity)
+                if task is not None:  # it may have ended since, in this very batch
+                    self._prepare(task)
+        elif isinstance(effect, Launch):
+            self._launch(effect)
+        elif isinstance(effect, Consult):
+            task = self.tasks.get(effect.task)
+            if task is not None:
+                self._consult(task, effect.failure)
+        elif isinstance(effect, Joined):
+            task = self.tasks.get(effect.task)
+            if task is not None:
+                self._end_join(task)
+        else:
+            executor = self._fleet.running.get(effect.executor)
+            if executor is not None:
+                executor.cancel([effect.attempt])
+
+    def _prepare(self, task: Task) -> None:
+        spec = task.spec
+        try:
+            if task.args is None:
+                failed = first_failed(task.dependencies)
+                if failed is not None:
+                    error = dependency_error(task.described, *failed)
+                    self.graph.end(task.id, TaskState.DEP_FAIL, error=error)
+                    return
+                if task.dependencies:
+                    task.args, task.kwargs = unwrap(self._resolver, spec.args, spec.kwargs)
+                    task.dependencies, spec.args, spec.kwargs = (), (), {}
+                else:
+                    task.args, task.kwargs = spec.args, spec.kwargs
+            if spec.cache and self._remembered(task):
+                return
+            if spec.join or spec.inline:
+                label = INTERNAL
+            else:
+                label = self._fleet.route(spec.name, task.executors, task.resources)
+        except Exception as error:  # a resolver's, a memo's or a router's
+            self._note(task, error)
+            self.graph.end(task.id, TaskState.FAILED, error=error)
+            return
+        task.attempt = AttemptId(next(self._attempts))
+        self.graph.prepared(task.id, task.attempt, label, task.key)
+
+    def _remembered(self, task: Task) -> bool:
+        spec = task.spec
+        assert task.args is not None
+        assert task.kwargs is not None
+        if task.key is None:
+            self._remembers = True
+            function = spec.memo_function or spec.function
+            task.key = self._memo.key(
+                Subject(
+                    function,
+                    task.args,
+                    task.kwargs,
+                    spec.outputs,
+                    spec.ignore_for_cache,
+                    spec.version,
+                )
+            )
+        found = self._memo.look_up(task.key)
+        if isinstance(found, Hit) and still_there(spec.outputs, found.outputs):
+            self.graph.end(task.id, TaskState.MEMO_DONE, found.value)
+            return True
+        return False
+
+    def _launch(self, effect: Launch) -> None:
+        tasks = [task for identity in effect.tasks if (task := self.tasks.get(identity))]
+        if self._emit is not None:
+            for task in tasks:
+                self._tell(task, TaskState.LAUNCHED, effect.executor)
+        if effect.executor == INTERNAL:
+            for task in tasks:
+                self._start_body(task)
+            return
+        try:
+            self._fleet.running[effect.executor].launch(
+                [task.request() for task in tasks], self.report
+            )
+        except Exception as error:  # whatever an executor does, the futures must resolve
+            started = HasStarted.NO if isinstance(error, NotStartedError) else HasStarted.UNKNOWN
+            for task in tasks:
+                reason = f"executor {effect.executor!r} did not take {task.described}: {error}"
+                lost = ExecutorLost(reason, started)
+                lost.__cause__ = error
+                failure = Failure(cause=Cause.EXECUTOR_LOST, error=lost, started=started)
+                if task.attempt is not None:
+                    self.graph.failed(task.attempt, failure)
+
+    def _start_body(self, task: Task) -> None:
+        attempt, call = task.attempt, task.request().call
+        assert attempt is not None
+        assert isinstance(call, Call)
+
+        def run() -> None:
+            try:
+                outcome = Outcome(attempt, call.function(*call.args, **call.kwargs))
+            except BaseException as error:  # SystemExit too must resolve the future
+                failure = Failure(cause=Cause.APPLICATION, error=error, started=HasStarted.YES)
+                outcome = Outcome(attempt, failure=failure)
+            self.report([outcome])
+
+        self._bodies.put(run)
+
+    def _consult(self, task: Task, failure: Failure) -> None:
+        if task.history is None:
+            task.history = []
+        task.history.append(failure)
+        label = self.graph.executor_of(task.id)
+        error = failure.error
+        if not self.closing:
+            policy = task.spec.retry or self._policy
+            trouble = Trouble(
+                task=task.described,
+                failure=failure,
+                history=tuple(task.history),
+                executor=label,
+                resources=task.resources,
+                chance=random.random(),
+            )
+            try:
+                decision = policy.decide(trouble)
+                if isinstance(decision, Again):
+                    self._again(task, decision)
+                    return
+                if decision.reason:
+                    error.add_note(decision.reason)
+            except Exception as fault:  # the task ends with both errors
+                fault.add_note(f"raised by the retry policy {policy!r}")
+                fault.__cause__ = error
+                error = fault
+        self._note(task, error, label)
+        self.graph.end(task.id, TaskState.FAILED, error=error)
+
+    def _again(self, task: Task, decision: Again) -> None:
+        if decision.executors is not None:
+            self._fleet.check(decision.executors)
+            task.executors = tuple(decision.executors)
+        if decision.avoid:
+            task.avoid = tuple(dict.fromkeys((*task.avoid, *decision.avoid)))
+        if decision.resources is not None:
+            task.resources = decision.resources
+        if decision.delay > 0:
+            self.graph.again(task.id, self._clock.now() + decision.delay)
+            self._timer.set(self.graph.deadline())
+            if self._emit is not None:
+                self._tell(task, TaskState.DELAYED)
+        else:
+            self.graph.again(task.id)
+
+    def _end_join(self, task: Task) -> None:
+        error = join_error(task.described, futures_in(task.joined))
+        if error is None:
+            self.graph.end(task.id, TaskState.EXEC_DONE, results_in(task.joined))
+        else:
+            self._note(task, error, INTERNAL)
+            self.graph.end(task.id, TaskState.FAILED, error=error)
+
+    def _entry(self, effect: Effect) -> Entry | None:
+        if not isinstance(effect, Resolve) or effect.state is not TaskState.EXEC_DONE:
+            return None
+        task = self.tasks.get(effect.tasks[0])
+        if task is None or task.key is None:
+            return None
+        marks = marks_of(task.spec.outputs)
+        return None if marks is None else Entry(task.key, effect.value, task.spec.name, marks)
+
+    def _resolve(self, identity: TaskId, effect: Resolve) -> None:
+        task = self.tasks.pop(identity, None)
+        if task is None:
+            return
+        if self._emit is not None:
+            self._tell(task, effect.state)
+        future = task.spec.future
+        if isinstance(future, KernelFuture):
+            settle(future, effect)
+        else:  # its callbacks run where it is resolved
+            self.callbacks.put(lambda: settle(future, effect))
+
+    # Words.
+
+    def _note(self, task: Task, error: BaseException, label: str = "") -> None:
+        where = f" on {label}" if label else ""
+        attempt = len(task.history) if task.history else 1
+        logs = f"; its logs: {', '.join(task.spec.log_paths)}" if task.spec.log_paths else ""
+        add_note_once(error, f"raised in {task.described}, attempt {attempt}{where}{logs}")
+
+    def _tell(self, task: Task, state: TaskState, executor: str = "") -> None:
+        if self._emit is None:
+            return
+        now = self._clock.wall()
+        facts = {
+            "task": task.id,
+            "name": task.spec.name,
+            "state": str(state),
+            "attempt": task.attempt,
+            "executor": executor or self.graph.executor_of(task.id) or None,
+            "after": now - task.since if task.since else 0.0,
+        }
+        task.since = now
+        self._emit([Event(now, "task.state", facts)])
+
+    def state_of(self, task: TaskId) -> TaskState | None:
+        """Where a task stands."""
+        if task not in self.tasks:
+            return None
+        phase = self.graph.phase(task)
+        return _STATES.get(phase, TaskState.PENDING) if phase else TaskState.PENDING
+
+
+_STATES = {
+    Phase.LAUNCHED: TaskState.LAUNCHED,
+    Phase.RUNNING: TaskState.RUNNING,
+    Phase.JOINING: TaskState.JOINING,
+    Phase.DECIDING: TaskState.RUNNING,
+    Phase.DELAYED: TaskState.DELAYED,
+}
+
+
+def settle(future: Future[Any], effect: Resolve) -> None:
+    """Give a future its end, unless somebody has cancelled it meanwhile."""
+    try:
+        if effect.state is TaskState.CANCELLED:
+            future.cancel()
+        elif effect.error is not None:
+            future.set_exception(effect.error)
+        else:
+            future.set_result(effect.value)
+    except InvalidStateError:
+        _LOG.debug("a result came for a future that was cancelled")

@@ -1,0 +1,62 @@
+"""What is said about a failure: which task, which attempt, where, and what failed first."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import CancelledError, Future
+from typing import Any
+
+from lamina.kernel.futures import KernelFuture
+from lamina.vocabulary import DependencyError, JoinError
+
+__all__ = ["add_note_once", "dependency_error", "error_of", "first_failed", "join_error"]
+
+_CHAIN = 8  # names; a chain of 100,000 tasks that all fail must not cost their number squared
+_MARK = "Lamina: "
+
+
+def add_note_once(error: BaseException, note: str) -> None:
+    """Add our note, unless the exception has one of ours from the task where it was raised."""
+    if not any(old.startswith(_MARK) for old in getattr(error, "__notes__", ())):
+        error.add_note(_MARK + note)
+
+
+def error_of(future: Future[Any]) -> BaseException | None:
+    """What a future that is done failed with."""
+    if future.cancelled():
+        return CancelledError(f"{_name(future)} was cancelled")
+    return future.exception(timeout=0)
+
+
+def first_failed(futures: Iterable[Future[Any]]) -> tuple[Future[Any], BaseException] | None:
+    """The first future that failed, with its error."""
+    for future in futures:
+        error = error_of(future)
+        if error is not None:
+            return future, error
+    return None
+
+
+def dependency_error(task: str, future: Future[Any], error: BaseException) -> DependencyError:
+    """What becomes of a task that depends on a failed future."""
+    if isinstance(error, DependencyError):
+        chain = (_name(future), *error.chain)[:_CHAIN]
+        mine = DependencyError(task, error.root, chain)
+        mine.__cause__ = error.__cause__
+    else:
+        mine = DependencyError(task, _name(future))
+        mine.__cause__ = error
+    return mine
+
+
+def join_error(task: str, futures: Sequence[Future[Any]]) -> JoinError | None:
+    """What becomes of a join, if one of the futures that it returned failed."""
+    failed = [(future, error) for future in futures if (error := error_of(future)) is not None]
+    if not failed:
+        return None
+    future, error = failed[0]
+    mine = JoinError(task, _name(future), len(failed), len(futures))
+    mine.__cause__ = error
+    return mine
+
+
+def _name(future: Future[Any]) -> str:
+    return future.described if isinstance(future, KernelFuture) else "a future of another library"

@@ -1,0 +1,447 @@
+"""The graph machine: where each unfinished task stands, and what must be done next.
+
+It is pure. It is told what happened, and the time where that matters, and answers with effects,
+which its shell performs in the order returned. It knows tasks by number only: functions,
+arguments, futures and executors are the shell's.
+
+The life of a task, each arrow being an entry of ``TRANSITIONS``::
+
+    WAITING → PREPARING → LAUNCHED → RUNNING → (JOINING →) final
+                 │  ↑          └──────┴──→ DECIDING → final
+                 │  └── DELAYED ←──────────────┘ │
+                 │  └────────────────────────────┘
+                 └→ FOLLOWING → final
+
+- WAITING: futures in its arguments are not done. Whether they failed is not asked here: the
+  shell looks at them when it prepares the task, and says so with :meth:`Graph.end`.
+- PREPARING: the shell puts arguments together, asks the memo, and chooses an executor; it answers
+  ``prepared`` or ``end``.
+- FOLLOWING: a call with an equal memo key is in flight, and this one ends as that one does. When
+  its leader is cancelled, the first follower takes over the attempt, so the work goes on; it
+  stops with the last of them.
+- DECIDING: an attempt failed; the shell asks the retry policy and answers ``again`` or ``end``.
+- JOINING: its body returned futures; the shell is told when the last of them is done.
+
+A task that has ended is forgotten at once, with the list of those that waited for it; whoever
+names it later is told that there is nothing to wait for. Ending a task never ends another one in
+the same step except its followers: dependents become PREPARING, and the shell comes back for
+each. So a chain of any length needs no recursion, and each event costs a constant.
+"""
+
+import enum
+import heapq
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import attrs
+
+from lamina.vocabulary import AttemptId, Failure, LaminaError, TaskId, TaskState
+
+__all__ = [
+    "Cancel",
+    "Consult",
+    "Effect",
+    "Graph",
+    "GraphError",
+    "Joined",
+    "Launch",
+    "Phase",
+    "Prepare",
+    "Resolve",
+    "TRANSITIONS",
+]
+
+
+class Phase(enum.Enum):
+    """Where an unfinished task stands."""
+
+    WAITING = "waiting"
+    PREPARING = "preparing"
+    FOLLOWING = "following"
+    LAUNCHED = "launched"
+    RUNNING = "running"
+    JOINING = "joining"
+    DECIDING = "deciding"
+    DELAYED = "delayed"
+
+    __hash__ = object.__hash__  # that of Enum is written in Python, and asked per event
+
+
+TRANSITIONS: dict[Phase, frozenset[Phase]] = {
+    Phase.WAITING: frozenset({Phase.PREPARING}),
+    Phase.PREPARING: frozenset({Phase.LAUNCHED, Phase.FOLLOWING}),
+    Phase.FOLLOWING: frozenset({Phase.PREPARING, Phase.LAUNCHED, Phase.RUNNING}),
+    Phase.LAUNCHED: frozenset({Phase.RUNNING, Phase.JOINING, Phase.DECIDING}),
+    Phase.RUNNING: frozenset({Phase.JOINING, Phase.DECIDING}),
+    Phase.JOINING: frozenset(),
+    Phase.DECIDING: frozenset({Phase.PREPARING, Phase.DELAYED}),
+    Phase.DELAYED: frozenset({Phase.PREPARING}),
+}
+"""Where each phase may lead. Every phase may also lead to the end."""
+
+_WITH_ATTEMPT = frozenset({Phase.LAUNCHED, Phase.RUNNING})
+
+
+class GraphError(LaminaError):
+    """The shell told the machine of something that cannot have happened: a fault of ours."""
+
+
+class Resolve(NamedTuple):
+    """These tasks have ended: the first one, and those that followed it."""
+
+    tasks: Sequence[TaskId]
+    state: TaskState
+    value: Any
+    error: BaseException | None
+
+
+class Prepare(NamedTuple):
+    """Put arguments together, ask the memo, choose an executor."""
+
+    tasks: Sequence[TaskId]
+
+
+class Launch(NamedTuple):
+    """Hand these attempts to that executor."""
+
+    executor: str
+    tasks: Sequence[TaskId]
+
+
+class Cancel(NamedTuple):
+    """Nobody wants this attempt any more."""
+
+    executor: str
+    attempt: AttemptId
+
+
+class Consult(NamedTuple):
+    """Ask the retry policy about a failed attempt."""
+
+    task: TaskId
+    failure: Failure
+
+
+class Joined(NamedTuple):
+    """The futures that the body of this task returned are done."""
+
+    task: TaskId
+
+
+Effect: TypeAlias = Resolve | Prepare | Launch | Cancel | Consult | Joined
+
+
+@attrs.define(eq=False)
+class _Node:
+    phase: Phase
+    waiting: int = 0
+    attempt: AttemptId | None = None
+    executor: str = ""
+    dependents: list[TaskId] | None = None
+    key: bytes | None = None
+    leader: TaskId | None = None
+    followers: dict[TaskId, None] | None = None
+    wake: float = 0.0
+
+
+class Graph:
+    """All unfinished tasks. Every method takes an event; ``take`` returns what is to be done."""
+
+    __slots__ = ("_attempts", "_effects", "_leaders", "_nodes", "_ready", "_timers", "ended")
+
+    def __init__(self) -> None:
+        self._nodes: dict[TaskId, _Node] = {}
+        self._attempts: dict[AttemptId, TaskId] = {}
+        self._leaders: dict[bytes, TaskId] = {}
+        self._timers: list[tuple[float, TaskId]] = []
+        self._effects: list[Effect] = []
+        self._ready: list[TaskId] = []
+        self.ended: dict[TaskState, int] = dict.fromkeys(
+            (state for state in TaskState if state.final), 0
+        )
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __contains__(self, task: TaskId) -> bool:
+        return task in self._nodes
+
+    def take(self) -> list[Effect]:
+        """What is to be done now, in order; what became ready comes last, in one batch."""
+        effects = self._effects
+        if self._ready:
+            effects.append(Prepare(self._ready))
+            self._ready = []
+        if effects:
+            self._effects = []
+        return effects
+
+    # What happens to a task, in the order of its life.
+
+    def submitted(self, task: TaskId, waits: Iterable[TaskId] = (), foreign: int = 0) -> None:
+        """A task is here, which waits for tasks of ours and so many ``foreign`` futures."""
+        node = _Node(Phase.WAITING)
+        self._nodes[task] = node
+        self._wait(task, node, waits, foreign)
+        if not node.waiting:
+            self._make_ready(task, node)
+
+    def foreign_done(self, task: TaskId) -> None:
+        """One of the futures from elsewhere that the task waits for is done."""
+        node = self._nodes.get(task)
+        if node is not None and node.waiting:
+            self._count_down(task, node)
+
+    def prepared(
+        self, task: TaskId, attempt: AttemptId, executor: str, key: bytes | None = None
+    ) -> bool:
+        """The task can run as ``attempt``; False if it follows an equal call instead."""
+        node = self._nodes.get(task)
+        if node is None:
+            return False
+        if key is not None:
+            leader = self._leaders.setdefault(key, task)
+            if leader != task:
+                self._move(node, Phase.FOLLOWING)
+                node.leader = leader
+                ahead = self._nodes[leader]
+                if ahead.followers is None:
+                    ahead.followers = {}
+                ahead.followers[task] = None
+                return False
+            node.key = key
+        self._move(node, Phase.LAUNCHED)
+        node.attempt, node.executor = attempt, executor
+        self._attempts[attempt] = task
+        last = self._effects[-1] if self._effects else None
+        if type(last) is Launch and last.executor == executor:
+            last.tasks.append(task)  # type: ignore[attr-defined]  # the list made below
+        else:
+            self._effects.append(Launch(executor, [task]))
+        return True
+
+    def started(self, attempt: AttemptId) -> TaskId | None:
+        """The attempt's code runs. Returns its task, or None if nobody waits for it."""
+        task = self._attempts.get(attempt)
+        if task is not None:
+            node = self._nodes[task]
+            if node.phase is Phase.LAUNCHED:
+                self._move(node, Phase.RUNNING)
+        return task
+
+    def task_of(self, attempt: AttemptId) -> TaskId | None:
+        """Whose attempt it is, if anybody still waits for it."""
+        return self._attempts.get(attempt)
+
+    def succeeded(self, attempt: AttemptId, value: Any) -> None:
+        """The attempt has a result, which is the task's."""
+        task = self._attempts.get(attempt)
+        if task is not None:
+            self.end(task, TaskState.EXEC_DONE, value)
+
+    def joining(self, attempt: AttemptId, waits: Iterable[TaskId], foreign: int) -> None:
+        """The attempt's body has returned futures to wait for."""
+        task = self._attempts.pop(attempt, None)
+        if task is None:
+            return
+        node = self._nodes[task]
+        self._move(node, Phase.JOINING)
+        node.attempt = None
+        self._wait(task, node, waits, foreign)
+        if not node.waiting:
+            self._effects.append(Joined(task))
+
+    def failed(self, attempt: AttemptId, failure: Failure) -> None:
+        """The attempt has failed; what to do is for the retry policy to say."""
+        task = self._attempts.pop(attempt, None)
+        if task is None:
+            return
+        node = self._nodes[task]
+        self._move(node, Phase.DECIDING)
+        node.attempt = None
+        self._effects.append(Consult(task, failure))
+
+    def again(self, task: TaskId, wake: float | None = None) -> None:
+        """Make a new attempt, at once or when the time is ``wake``."""
+        node = self._nodes.get(task)
+        if node is None:
+            return
+        if wake is None:
+            self._make_ready(task, node)
+        else:
+            self._move(node, Phase.DELAYED)
+            node.wake = wake
+            heapq.heappush(self._timers, (wake, task))
+
+    def time_passed(self, now: float) -> None:
+        """Wake the tasks whose delay is over."""
+        while self._timers and self._timers[0][0] <= now:
+            wake, task = heapq.heappop(self._timers)
+            node = self._nodes.get(task)
+            if node is not None and node.phase is Phase.DELAYED and node.wake == wake:
+                self._make_ready(task, node)
+
+    def deadline(self) -> float | None:
+        """When to call ``time_passed`` next."""
+        return self._timers[0][0] if self._timers else None
+
+    def cancelled(self, task: TaskId) -> bool:
+        """Somebody cancelled the task. Returns whether it had not ended yet."""
+        node = self._nodes.get(task)
+        if node is None:
+            return False
+        if node.followers:
+            self._succession(node)
+        elif node.phase in _WITH_ATTEMPT and node.attempt is not None:
+            self._effects.append(Cancel(node.executor, node.attempt))
+        self.end(task, TaskState.CANCELLED)
+        return True
+
+    def end(
+        self,
+        task: TaskId,
+        state: TaskState,
+        value: Any = None,
+        error: BaseException | None = None,
+    ) -> None:
+        """The task has ended so, and with it the tasks that follow it."""
+        node = self._forget(task)
+        if node is None:
+            return
+        tasks, nodes = [task], [node]
+        for follower in node.followers or ():
+            behind = self._nodes[follower]
+            behind.leader = None
+            self._forget(follower)
+            tasks.append(follower)
+            nodes.append(behind)
+        self.ended[state] += 1
+        if len(tasks) > 1:
+            done = state is TaskState.EXEC_DONE
+            self.ended[TaskState.MEMO_DONE if done else state] += len(tasks) - 1
+        self._effects.append(Resolve(tasks, state, value, error))
+        for ended in nodes:
+            for dependent in ended.dependents or ():
+                waiter = self._nodes.get(dependent)
+                if waiter is not None:
+                    self._count_down(dependent, waiter)
+
+    def end_all(self, state: TaskState, error: BaseException | None, *, idle: bool) -> None:
+        """End everything, or, with ``idle``, what no executor has."""
+        for task in list(self._nodes):
+            node = self._nodes.get(task)
+            if node is None or (idle and node.phase in _WITH_ATTEMPT):
+                continue
+            if idle and node.leader is not None:
+                continue
+            self.end(task, state, None, error)
+
+    # What one may ask.
+
+    def phase(self, task: TaskId) -> Phase | None:
+        """Where the task stands; None once it has ended."""
+        node = self._nodes.get(task)
+        return None if node is None else node.phase
+
+    def waiting_for(self, task: TaskId) -> int:
+        """How many futures the task waits for."""
+        node = self._nodes.get(task)
+        return 0 if node is None else node.waiting
+
+    def executor_of(self, task: TaskId) -> str:
+        """The label of the executor that had its last attempt; empty if there was none."""
+        node = self._nodes.get(task)
+        return "" if node is None else node.executor
+
+    def check_invariants(self, tasks: Iterable[TaskId] | None = None) -> None:
+        """Raise AssertionError if these tasks (default: all) contradict the rest of the machine."""
+        for task in self._nodes if tasks is None else tasks:
+            node = self._nodes.get(task)
+            if node is None:
+                continue
+            assert (node.attempt is not None) == (node.phase in _WITH_ATTEMPT), task
+            assert (node.leader is not None) == (node.phase is Phase.FOLLOWING), task
+            assert node.waiting == 0 or node.phase in (Phase.WAITING, Phase.JOINING), task
+            assert node.waiting > 0 or node.phase is not Phase.WAITING, task
+            assert node.attempt is None or self._attempts[node.attempt] == task, task
+            assert node.key is None or self._leaders[node.key] == task, task
+            assert not node.followers or node.key is not None, task
+            if node.leader is not None:
+                assert task in (self._nodes[node.leader].followers or ()), task
+        if tasks is None:
+            assert all(task in self._nodes for task in self._attempts.values())
+            assert all(self._nodes[task].key == key for key, task in self._leaders.items())
+        if not self._nodes:
+            assert not self._attempts
+            assert not self._leaders
+
+    # How it is done.
+
+    def _move(self, node: _Node, phase: Phase) -> None:
+        if phase not in TRANSITIONS[node.phase]:
+            msg = f"a task cannot go from {node.phase.value} to {phase.value}"
+            raise GraphError(msg)
+        node.phase = phase
+
+    def _make_ready(self, task: TaskId, node: _Node) -> None:
+        self._move(node, Phase.PREPARING)
+        self._ready.append(task)
+
+    def _wait(self, task: TaskId, node: _Node, waits: Iterable[TaskId], foreign: int) -> None:
+        count = foreign
+        for other in waits:
+            ahead = self._nodes.get(other)
+            if ahead is None or other == task:
+                continue
+            if ahead.dependents is None:
+                ahead.dependents = []
+            ahead.dependents.append(task)
+            count += 1
+        node.waiting = count
+
+    def _count_down(self, task: TaskId, node: _Node) -> None:
+        node.waiting -= 1
+        if node.waiting:
+            return
+        if node.phase is Phase.WAITING:
+            self._make_ready(task, node)
+        else:
+            self._effects.append(Joined(task))
+
+    def _forget(self, task: TaskId) -> _Node | None:
+        node = self._nodes.pop(task, None)
+        if node is None:
+            return None
+        if node.attempt is not None:
+            self._attempts.pop(node.attempt, None)
+        if node.key is not None:
+            self._leaders.pop(node.key, None)
+        if node.leader is not None:
+            followers = self._nodes[node.leader].followers
+            if followers is not None:
+                followers.pop(task, None)
+        return node
+
+    def _succession(self, node: _Node) -> None:
+        """The leader leaves: the first follower takes over its attempt, or all start anew."""
+        followers, key = list(node.followers or ()), node.key
+        node.followers = node.key = None
+        assert key is not None
+        del self._leaders[key]
+        if node.phase not in _WITH_ATTEMPT or node.attempt is None:
+            for follower in followers:
+                behind = self._nodes[follower]
+                behind.leader = None
+                self._make_ready(follower, behind)
+            return
+        heir = followers[0]
+        first = self._nodes[heir]
+        self._move(first, node.phase)
+        first.leader, first.key = None, key
+        first.attempt, first.executor = node.attempt, node.executor
+        first.followers = dict.fromkeys(followers[1:])
+        node.attempt = None
+        self._attempts[first.attempt] = heir
+        self._leaders[key] = heir
+        for follower in followers[1:]:
+            self._nodes[follower].leader = heir

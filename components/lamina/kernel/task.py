@@ -1,0 +1,60 @@
+"""What the shell knows of one unfinished task."""
+
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import attrs
+
+from lamina.executors import Call, TaskRequest
+from lamina.kernel.protocol import TaskSpec
+from lamina.vocabulary import AttemptId, Failure, Resources, TaskId
+
+__all__ = ["Task"]
+
+
+@attrs.define(eq=False)
+class Task:
+    """One unfinished task. It exists once per task: no validators."""
+
+    id: TaskId
+    spec: TaskSpec
+    dependencies: Sequence[Future[Any]]
+    args: tuple[Any, ...] | None = None
+    """With results in the place of futures; None until they are there."""
+    kwargs: Mapping[str, Any] | None = None
+    executors: Sequence[str] | None = None
+    resources: Resources | None = None
+    avoid: Collection[str] = ()
+    attempt: AttemptId | None = None
+    history: list[Failure] | None = None
+    key: bytes | None = None
+    joined: Any = None
+    since: float = 0.0
+    """When it entered its state, in seconds since the epoch."""
+    submitted: float = 0.0
+
+    @property
+    def described(self) -> str:
+        """What messages call it."""
+        return f"{self.spec.name} (task {self.id})"
+
+    def request(self) -> TaskRequest:
+        """Its present attempt, as an executor takes it."""
+        spec = self.spec
+        assert self.attempt is not None
+        assert self.args is not None
+        assert self.kwargs is not None
+        return TaskRequest(
+            self.attempt,
+            Call(spec.function, self.args, self.kwargs),
+            spec.name,
+            spec.priority,
+            spec.walltime,
+            spec.memory_limit,
+            spec.expected,
+            self.resources,
+            self.avoid,
+            spec.env,
+            spec.hints,
+        )

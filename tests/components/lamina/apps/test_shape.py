@@ -1,0 +1,47 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lamina.apps.shape import Shape
+from lamina.vocabulary import UsageError
+
+
+def plain(a: int, b: int = 1) -> None: ...
+def late(a: int, *, b: int) -> None: ...
+def any_number(*args: int) -> None: ...
+def special(a: int, inputs: tuple[int, ...] = (), stdout: str | None = None) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "function,args,kwargs",
+    [(plain, (1,), {}), (plain, (1, 2), {}), (plain, (), {"a": 1}), (late, (1,), {"b": 1}),
+     (any_number, range(50), {})],
+)  # fmt: skip
+def test_a_call_that_fits_passes(
+    function: Callable[..., Any], args: Any, kwargs: dict[str, Any]
+) -> None:
+    Shape(function, "f").check(tuple(args), kwargs)
+
+
+@pytest.mark.parametrize(
+    "function,args,kwargs",
+    [(plain, (), {}), (plain, (1, 2, 3), {}), (plain, (1,), {"c": 1}), (late, (1,), {})],
+)
+def test_a_call_that_does_not_fit_is_refused_by_name(
+    function: Callable[..., Any], args: Any, kwargs: dict[str, Any]
+) -> None:
+    with pytest.raises(TypeError, match=r"^f\(\) "):
+        Shape(function, "f").check(args, kwargs)
+
+
+def test_special_keywords_that_are_declared_are_known_with_their_defaults() -> None:
+    shape = Shape(special, "f")
+    assert shape.declared == {"inputs", "stdout"}
+    assert shape.defaults == {"inputs": ()}
+    assert shape.at_position((1, (2,))) == {"inputs": (2,)}
+
+
+def test_a_callable_without_known_parameters_is_refused() -> None:
+    with pytest.raises(UsageError, match="parameters"):
+        Shape(type("X", (), {"__signature__": 3, "__call__": None})(), "f")

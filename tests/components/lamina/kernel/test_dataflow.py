@@ -1,0 +1,455 @@
+import copy
+import threading
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lamina.executors import NotStartedError, ThreadPoolExecutor
+from lamina.kernel import Config, DataFlowKernel, Kernel, KernelFuture, TaskSpec
+from lamina.retry_policy import Again, Decision, Retries, Trouble
+from lamina.vocabulary import (
+    Cause,
+    ClosedError,
+    ConfigError,
+    DependencyError,
+    Event,
+    ExecutorLost,
+    File,
+    FutureInArgumentsError,
+    HasStarted,
+    JoinError,
+    KernelClosedError,
+    Resources,
+    TaskState,
+    WorkerLost,
+)
+from tests.fakes.executors import HandExecutor
+
+WAIT = 10  # seconds, for a thread of ours
+
+
+def add(left: Any, right: Any = 1) -> Any:
+    return left + right
+
+
+def explode(*_: object) -> None:
+    raise ValueError("boom")
+
+
+def total(inputs: list[int]) -> int:
+    return sum(inputs)
+
+
+@pytest.fixture
+def hand() -> HandExecutor:
+    return HandExecutor()
+
+
+@pytest.fixture
+def kernel(hand: HandExecutor, tmp_path: Path) -> Iterator[DataFlowKernel]:
+    with DataFlowKernel(Config(executors=[hand], run_dir=tmp_path)) as made:
+        yield made
+
+
+def put(kernel: Kernel, function: Any, *args: Any, **options: Any) -> KernelFuture[Any]:
+    spec = TaskSpec(function=function, args=args, **options)
+    kernel.submit(spec)
+    assert isinstance(spec.future, KernelFuture)
+    return spec.future
+
+
+def test_a_chain_runs_in_order(kernel: DataFlowKernel, hand: HandExecutor) -> None:
+    last = put(kernel, add, put(kernel, add, 1))
+    assert len(hand.held) == 1
+    hand.run_all()
+    assert last.result(WAIT) == 3
+    assert kernel.task_counts()[TaskState.EXEC_DONE] == 2
+
+
+def test_a_chain_of_100_000_tasks_needs_no_recursion(
+    kernel: DataFlowKernel, hand: HandExecutor
+) -> None:
+    future = put(kernel, add, 0)
+    for _ in range(99_999):
+        future = put(kernel, add, future)
+    hand.run_all()
+    assert future.result(WAIT) == 100_000
+
+
+def test_a_chain_of_20_000_tasks_fails_as_a_whole(
+    kernel: DataFlowKernel, hand: HandExecutor
+) -> None:
+    future = put(kernel, explode, name="first")
+    for _ in range(20_000):
+        future = put(kernel, add, future)
+    hand.run()
+    error = future.exception(WAIT)
+    assert isinstance(error, DependencyError)
+    assert error.root == "first (task 0)"
+    assert isinstance(error.__cause__, ValueError)
+    assert any("first (task 0), attempt 1 on hand" in note for note in error.__cause__.__notes__)
+
+
+def test_futures_in_inputs_and_keywords_are_replaced_and_the_callers_list_is_not_changed(
+    kernel: DataFlowKernel, hand: HandExecutor
+) -> None:
+    one = put(kernel, add, 0)
+    inputs = [one, 5]
+    summed = put(kernel, total, kwargs={"inputs": inputs})
+    named = put(kernel, add, 1, kwargs={"right": one})
+    hand.run_all()
+    assert summed.result(WAIT) == 6
+    assert named.result(WAIT) == 2
+    assert inputs == [one, 5]
+
+
+def test_a_future_where_the_resolver_does_not_look_is_refused_with_its_path(
+    kernel: DataFlowKernel, tmp_path: Path
+) -> None:
+    hidden: Future[int] = Future()
+    with pytest.raises(FutureInArgumentsError) as caught:
+        put(kernel, add, {"x": [1, 2, hidden]})
+    assert caught.value.path == "args[0]['x'][2]"
+
+
+def test_the_deep_resolver_looks_everywhere(hand: HandExecutor, tmp_path: Path) -> None:
+    config = Config(executors=[hand], run_dir=tmp_path, dependency_resolver="deep")
+    with DataFlowKernel(config) as kernel:
+        one = put(kernel, add, 0)
+        deep = put(kernel, repr, {"x": [one]})
+        hand.run_all()
+        assert deep.result(WAIT) == "{'x': [1]}"
+
+
+def test_a_future_of_another_library_is_waited_for(
+    kernel: DataFlowKernel, hand: HandExecutor
+) -> None:
+    foreign: Future[int] = Future()
+    mine = put(kernel, add, foreign)
+    assert not hand.held
+    assert "waits for 1" in kernel.explain(mine.task_id)  # type: ignore[arg-type]
+    foreign.set_result(41)
+    hand.run_all()
+    assert mine.result(WAIT) == 42
+
+
+def test_two_kernels_at_once_pass_futures_to_each_other(
+    kernel: DataFlowKernel, hand: HandExecutor, tmp_path: Path
+) -> None:
+    other = HandExecutor()
+    with DataFlowKernel(Config(executors=[other], run_dir=tmp_path)) as second:
+        theirs = put(second, add, put(kernel, add, 0))
+        done = threading.Event()
+        hand.run()
+        theirs.add_done_callback(lambda _: done.set())
+        deadline = threading.Event()
+        while not other.held and not deadline.wait(0.001):
+            pass
+        other.run()
+        assert theirs.result(WAIT) == 2
+        assert done.wait(WAIT)
+        assert second.run_dir != kernel.run_dir
+
+
+def test_cancelling_is_immediate_and_tells_the_executor(
+    kernel: DataFlowKernel, hand: HandExecutor
+) -> None:
+    future = put(kernel, add, 1)
+    after = put(kernel, add, future)
+    hand.begin()
+    task = future.task_id
+    assert task is not None
+    assert kernel.state(task) is TaskState.RUNNING
+    assert kernel.cancel(task)
+    assert future.cancelled()
+    assert not kernel.cancel(task)
+    assert len(hand.cancelled) == 1
+    error = after.exception(WAIT)
+    assert isinstance(error, DependencyError)
+    assert isinstance(error.__cause__, CancelledError)
+    assert kernel.state(task) is None
+    assert "final" in kernel.explain(task)
+
+
+def test_a_done_callback_runs_on_the_callback_thread_and_may_raise(
+    kernel: DataFlowKernel, hand: HandExecutor
+) -> None:
+    seen: list[str] = []
+    done = threading.Event()
+
+    def note(_: Future[Any]) -> None:
+        seen.append(threading.current_thread().name)
+        done.set()
+        raise RuntimeError("a callback's own fault")
+
+    future = put(kernel, add, 1)
+    future.add_done_callback(note)
+    hand.run()
+    assert done.wait(WAIT)
+    assert seen[0].startswith("lamina-callbacks")
+
+
+def test_a_join_waits_for_all_futures_that_its_body_returned(
+    kernel: DataFlowKernel, hand: HandExecutor
+) -> None:
+    inner: list[KernelFuture[Any]] = []
+    begun = threading.Event()
+
+    def body() -> dict[str, Future[Any]]:
+        inner.extend(put(kernel, add, n) for n in range(2))
+        begun.set()
+        return dict(zip("ab", inner, strict=True))
+
+    outer = put(kernel, body, join=True)
+    assert begun.wait(WAIT)
+    hand.run_all()
+    assert outer.result(WAIT) == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize("empty", [[], (), {}])
+def test_a_join_of_nothing_is_nothing(kernel: DataFlowKernel, empty: Any) -> None:
+    assert put(kernel, lambda: empty, join=True).result(WAIT) == empty
+
+
+def test_a_join_of_something_else_is_an_error_that_names_it(kernel: DataFlowKernel) -> None:
+    with pytest.raises(TypeError, match="returned int 3"):
+        put(kernel, lambda: 3, join=True).result(WAIT)
+
+
+def test_a_join_of_a_failed_future_has_its_error_as_cause(kernel: DataFlowKernel) -> None:
+    failed: Future[int] = Future()
+    failed.set_exception(ValueError("boom"))
+    with pytest.raises(JoinError) as caught:
+        put(kernel, lambda: [failed], join=True).result(WAIT)
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_retries_make_new_attempts_with_new_numbers(
+    kernel: DataFlowKernel, hand: HandExecutor
+) -> None:
+    future = put(kernel, add, 1, retry=Retries(1))
+    hand.fail(WorkerLost("gone"))
+    hand.run()
+    assert future.result(WAIT) == 2
+    assert len({request.attempt for request in hand.launched}) == 2
+
+
+def test_the_default_gives_one_free_attempt_to_what_had_not_started(
+    kernel: DataFlowKernel, hand: HandExecutor
+) -> None:
+    future = put(kernel, add, 1)
+    hand.fail(WorkerLost("gone"), started=HasStarted.NO)
+    hand.fail(WorkerLost("gone again"), started=HasStarted.YES)
+    assert isinstance(future.exception(WAIT), WorkerLost)
+
+
+class Later:
+    def decide(self, trouble: Trouble) -> Decision:
+        return Again(delay=0.01, avoid=["n1"])
+
+
+class Broken:
+    def decide(self, trouble: Trouble) -> Decision:
+        raise KeyError("policy")
+
+
+def test_a_delayed_attempt_comes_when_its_time_has_come(
+    kernel: DataFlowKernel, hand: HandExecutor
+) -> None:
+    future = put(kernel, add, 1, retry=Later())
+    hand.fail(WorkerLost("gone"))
+    pause = threading.Event()
+    while not hand.held:
+        pause.wait(0.001)
+    assert hand.launched[1].avoid == ("n1",)
+    hand.run()
+    assert future.result(WAIT) == 2
+
+
+def test_a_policy_that_raises_ends_the_task_with_both_errors(
+    kernel: DataFlowKernel, hand: HandExecutor
+) -> None:
+    future = put(kernel, add, 1, retry=Broken())
+    hand.fail(WorkerLost("gone"))
+    error = future.exception(WAIT)
+    assert isinstance(error, KeyError)
+    assert isinstance(error.__cause__, WorkerLost)
+
+
+def test_an_executor_that_raises_in_launch_loses_its_tasks_and_no_future(
+    kernel: DataFlowKernel, hand: HandExecutor
+) -> None:
+    hand.refuses = NotStartedError("hand")
+    error = put(kernel, add, 1).exception(WAIT)
+    assert isinstance(error, ExecutorLost)
+    assert isinstance(error.__cause__, NotStartedError)
+
+
+def test_equal_calls_are_merged_in_flight_and_remembered_afterwards(
+    kernel: DataFlowKernel, hand: HandExecutor
+) -> None:
+    first, second = (put(kernel, add, 1, cache=True) for _ in range(2))
+    assert len(hand.held) == 1
+    assert first.cancel()
+    assert not hand.cancelled
+    hand.run()
+    assert second.result(WAIT) == 2
+    assert put(kernel, add, 1, cache=True).result(WAIT) == 2
+    assert kernel.task_counts()[TaskState.MEMO_DONE] == 1
+
+
+def test_a_hit_counts_only_while_its_outputs_look_the_same(
+    kernel: DataFlowKernel, hand: HandExecutor, tmp_path: Path
+) -> None:
+    path = tmp_path / "out"
+    path.write_text("a")
+    outputs = (File(path),)
+    put(kernel, add, 1, cache=True, outputs=outputs)
+    hand.run()
+    assert put(kernel, add, 1, cache=True, outputs=outputs).result(WAIT) == 2
+    path.unlink()
+    again = put(kernel, add, 1, cache=True, outputs=outputs)
+    assert not again.done()
+    assert len(hand.held) == 1
+
+
+def test_an_argument_without_a_memo_key_fails_the_task(kernel: DataFlowKernel) -> None:
+    error = put(kernel, add, threading.Lock(), cache=True).exception(WAIT)
+    assert type(error).__name__ == "MemoKeyError"
+
+
+def test_labels_restrict_and_unknown_ones_are_refused_at_the_call(tmp_path: Path) -> None:
+    left, right = HandExecutor("left"), HandExecutor("right")
+    with DataFlowKernel(Config(executors=[left, right], run_dir=tmp_path)) as kernel:
+        for _ in range(3):
+            put(kernel, add, 1, executors=("right",))
+        assert (len(left.held), len(right.held)) == (0, 3)
+        put(kernel, add, 1)
+        assert len(left.held) == 1
+        with pytest.raises(ConfigError, match="'left', 'right'"):
+            put(kernel, add, 1, executors=("rigth",))
+        assert list(kernel.executors) == list(kernel.labels) == ["left", "right"]
+
+
+def test_resources_that_no_executor_honours_fail_the_task(kernel: DataFlowKernel) -> None:
+    future = put(kernel, add, 1, resources=Resources(accelerators=1))
+    with pytest.raises(ConfigError, match="accelerators"):
+        future.result(WAIT)
+
+
+def test_an_executor_that_runs_already_is_copied(hand: HandExecutor, tmp_path: Path) -> None:
+    config = Config(executors=[hand], run_dir=tmp_path)
+    with DataFlowKernel(config) as one, DataFlowKernel(config) as two:
+        assert one.executors["hand"] is hand
+        assert two.executors["hand"] is not hand
+
+
+def test_closing_resolves_everything(hand: HandExecutor, tmp_path: Path) -> None:
+    kernel = DataFlowKernel(Config(executors=[hand], run_dir=tmp_path))
+    running = put(kernel, add, 1)
+    waiting = put(kernel, add, running)
+    kernel.close()
+    kernel.close()
+    assert isinstance(running.exception(0), ClosedError)
+    assert isinstance(waiting.exception(0), ClosedError)
+    with pytest.raises(KernelClosedError):
+        put(kernel, add, 1)
+
+
+def test_exit_mode_wait_waits_and_skip_leaves_it_running(tmp_path: Path) -> None:
+    config = Config(executors=[ThreadPoolExecutor()], run_dir=tmp_path, exit_mode="wait")
+    with DataFlowKernel(config) as kernel:
+        future = put(kernel, add, put(kernel, add, 1))
+    assert future.result(0) == 3
+    config = Config(executors=[copy.copy(HandExecutor())], run_dir=tmp_path, exit_mode="skip")
+    with DataFlowKernel(config) as kernel:
+        pass
+    assert not kernel.closed
+    kernel.close()
+
+
+def test_waiting_for_current_tasks_has_a_time_limit(
+    kernel: DataFlowKernel, hand: HandExecutor
+) -> None:
+    put(kernel, add, 1)
+    with pytest.raises(TimeoutError, match="1 of 1"):
+        kernel.wait_for_current_tasks(0.01)
+    hand.run()
+    kernel.wait_for_current_tasks(WAIT)
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.closed = False
+
+    def take(self, events: Any) -> None:
+        self.events.extend(events)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_each_change_of_state_is_an_event(tmp_path: Path) -> None:
+    sink, hand = Listener(), HandExecutor()
+    with DataFlowKernel(Config(executors=[hand], run_dir=tmp_path, event_sinks=(sink,))) as kernel:
+        put(kernel, add, 1)
+        hand.begin()
+        hand.run()
+    assert sink.closed
+    assert [event.facts["state"] for event in sink.events] == [
+        "pending",
+        "launched",
+        "running",
+        "exec_done",
+    ]
+
+
+def test_submission_from_many_threads_loses_nothing(tmp_path: Path) -> None:
+    config = Config(executors=[ThreadPoolExecutor(max_threads=2)], run_dir=tmp_path)
+    with DataFlowKernel(config) as kernel:
+        futures: list[KernelFuture[Any]] = []
+
+        def submit() -> None:
+            futures.extend(put(kernel, add, n) for n in range(500))
+
+        threads = [threading.Thread(target=submit) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sum(future.result(WAIT) for future in futures) == 4 * sum(range(1, 501))
+
+
+def test_a_plain_future_is_resolved_too_and_its_cancellation_is_seen(
+    kernel: DataFlowKernel, hand: HandExecutor
+) -> None:
+    plain: Future[int] = Future()
+    kernel.submit(TaskSpec(function=add, args=(1,), future=plain))
+    hand.run()
+    assert plain.result(WAIT) == 2
+    other: Future[int] = Future()
+    kernel.submit(TaskSpec(function=add, args=(1,), future=other))
+    other.cancel()
+    assert len(hand.cancelled) == 1
+
+
+def test_a_task_that_the_executor_cancelled_is_cancelled(
+    kernel: DataFlowKernel, hand: HandExecutor
+) -> None:
+    future = put(kernel, add, 1)
+    hand.fail(CancelledError(), Cause.CANCELLED)
+    assert future.cancelled()
+
+
+def test_explain_says_where_a_task_is(kernel: DataFlowKernel, hand: HandExecutor) -> None:
+    first = put(kernel, add, 1, name="first")
+    second = put(kernel, add, first)
+    assert first.task_id is not None
+    assert second.task_id is not None
+    assert "was given to executor 'hand'" in kernel.explain(first.task_id)
+    assert "the first being first (task 0)" in kernel.explain(second.task_id)
+    assert kernel.state(second.task_id) is TaskState.PENDING

@@ -1,0 +1,52 @@
+import logging
+import threading
+
+import pytest
+
+from lamina.kernel.crew import Crew
+from lamina.kernel.driver import CAPTURE_LIMIT, Driver
+
+WAIT = 10  # seconds
+
+
+def test_what_is_posted_from_a_handler_comes_after_it() -> None:
+    order: list[str] = []
+    driver = Driver(lambda: order.append("settled"), Crew("spare"))
+
+    def first() -> None:
+        driver.post(order.append, "second")
+        order.append("first")
+
+    driver.post(first)
+    assert order == ["first", "settled", "second", "settled"]
+
+
+def test_a_thread_is_let_go_after_a_bounded_number_of_events() -> None:
+    threads: list[threading.Thread] = []
+    spare, finished = Crew("spare"), threading.Event()
+    driver = Driver(lambda: None, spare)
+
+    def many() -> None:
+        for _ in range(2 * CAPTURE_LIMIT):
+            driver.post(lambda: threads.append(threading.current_thread()))
+        driver.post(finished.set)
+
+    driver.post(many)
+    assert finished.wait(WAIT)
+    assert threads.count(threading.current_thread()) < CAPTURE_LIMIT
+    assert len(threads) == 2 * CAPTURE_LIMIT
+    spare.stop()
+
+
+def test_a_fault_in_a_handler_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[int] = []
+    driver = Driver(lambda: None, Crew("spare"))
+
+    def fault() -> None:
+        raise ZeroDivisionError
+
+    with caplog.at_level(logging.ERROR):
+        driver.post(fault)
+    driver.post(seen.append, 1)
+    assert seen == [1]
+    assert "could not handle" in caplog.text

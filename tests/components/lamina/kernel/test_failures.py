@@ -1,0 +1,54 @@
+from concurrent.futures import CancelledError, Future
+from typing import Any
+
+from lamina.kernel import KernelFuture
+from lamina.kernel.failures import (
+    add_note_once,
+    dependency_error,
+    error_of,
+    first_failed,
+    join_error,
+)
+
+
+def failed(error: BaseException) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_exception(error)
+    return future
+
+
+def test_an_exception_gets_our_note_once() -> None:
+    error = ValueError("boom")
+    error.add_note("the user's")
+    add_note_once(error, "first")
+    add_note_once(error, "second")
+    assert error.__notes__ == ["the user's", "Lamina: first"]
+
+
+def test_the_root_is_handed_down_and_the_chain_is_bounded() -> None:
+    root = ValueError("boom")
+    error = dependency_error("t0", failed(root), root)
+    assert error.chain == ()
+    for number in range(100):
+        error = dependency_error(f"t{number}", failed(error), error)
+    assert error.root == "a future of another library"
+    assert error.__cause__ is root
+    assert len(error.chain) == 8
+
+
+def test_a_cancelled_future_has_failed() -> None:
+    future: KernelFuture[int] = KernelFuture()
+    future.cancel()
+    assert isinstance(error_of(future), CancelledError)
+    assert first_failed([future]) is not None
+
+
+def test_a_join_fails_with_the_first_of_its_failures() -> None:
+    good: Future[Any] = Future()
+    good.set_result(1)
+    assert join_error("t", [good]) is None
+    assert first_failed([good]) is None
+    root = ValueError("boom")
+    error = join_error("t", [good, failed(root), failed(KeyError())])
+    assert error is not None
+    assert (error.failed, error.joined, error.__cause__) == (2, 3, root)

@@ -1,0 +1,64 @@
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
+
+import pytest
+
+from lamina.kernel import KernelFuture
+from lamina.vocabulary import TaskId
+
+
+class Owner:
+    def __init__(self) -> None:
+        self.cancelled: list[TaskId] = []
+        self.later: list[Callable[[], None]] = []
+
+    def on_cancelled(self, task: TaskId) -> None:
+        self.cancelled.append(task)
+
+    def call_later(self, job: Callable[[], None]) -> None:
+        self.later.append(job)
+
+
+def test_callbacks_are_left_to_the_owner_and_only_where_there_are_any() -> None:
+    owner = Owner()
+    seen: list[object] = []
+    future: KernelFuture[int] = KernelFuture()
+    future.bind(owner, TaskId(3), "f")
+    future.add_done_callback(seen.append)
+    future.set_result(1)
+    assert seen == []
+    owner.later[0]()
+    assert seen == [future]
+    plain: KernelFuture[int] = KernelFuture()
+    plain.bind(owner, TaskId(4), "f")
+    plain.set_result(1)
+    assert len(owner.later) == 1
+    assert plain.described == "f (task 4)"
+    assert plain.belongs_to(owner)
+
+
+def test_without_an_owner_callbacks_run_at_once() -> None:
+    seen: list[object] = []
+    future: KernelFuture[int] = KernelFuture()
+    future.add_done_callback(seen.append)
+    assert future.cancel()
+    assert seen == [future]
+    assert future.described == "a future"
+
+
+def test_cancelling_tells_the_owner_once_and_wakes_who_waits() -> None:
+    owner = Owner()
+    future: KernelFuture[int] = KernelFuture()
+    future.bind(owner, TaskId(3), "f")
+    assert future.cancel()
+    assert future.cancel()
+    assert owner.cancelled == [3]
+    assert wait([future], 0, FIRST_COMPLETED).done == {future}
+    with pytest.raises(CancelledError):
+        future.result()
+
+
+def test_a_future_with_a_result_cannot_be_cancelled() -> None:
+    future: KernelFuture[int] = KernelFuture()
+    future.set_result(1)
+    assert not future.cancel()

@@ -1,0 +1,285 @@
+import random
+
+import pytest
+
+from lamina.kernel.graph import (
+    Cancel,
+    Consult,
+    Graph,
+    GraphError,
+    Joined,
+    Launch,
+    Phase,
+    Prepare,
+    Resolve,
+)
+from lamina.vocabulary import AttemptId, Cause, Failure, TaskId, TaskState
+
+OOPS = ValueError("oops")
+FAILURE = Failure(cause=Cause.APPLICATION, error=OOPS)
+
+
+def t(number: int) -> TaskId:
+    return TaskId(number)
+
+
+def a(number: int) -> AttemptId:
+    return AttemptId(number)
+
+
+def running(graph: Graph, number: int, key: bytes | None = None) -> None:
+    graph.submitted(t(number))
+    graph.prepared(t(number), a(number), "x", key)
+    graph.take()
+
+
+def test_a_task_that_waits_for_nothing_is_prepared_at_once() -> None:
+    graph = Graph()
+    graph.submitted(t(0))
+    assert graph.take() == [Prepare([t(0)])]
+    assert graph.prepared(t(0), a(0), "x")
+    assert graph.take() == [Launch("x", [t(0)])]
+    graph.succeeded(a(0), 7)
+    assert graph.take() == [Resolve([t(0)], TaskState.EXEC_DONE, 7, None)]
+    assert len(graph) == 0
+    graph.check_invariants()
+
+
+def test_a_dependent_is_prepared_after_the_last_of_its_dependencies_has_been_resolved() -> None:
+    graph = Graph()
+    running(graph, 0)
+    running(graph, 1)
+    graph.submitted(t(2), [t(0), t(1)], foreign=1)
+    graph.foreign_done(t(2))
+    graph.succeeded(a(0), None)
+    assert graph.waiting_for(t(2)) == 1
+    graph.take()
+    graph.succeeded(a(1), None)
+    assert [type(effect) for effect in graph.take()] == [Resolve, Prepare]
+
+
+def test_launches_to_one_executor_are_one_batch() -> None:
+    graph = Graph()
+    for number in range(3):
+        graph.submitted(t(number))
+    graph.take()
+    for number in range(3):
+        graph.prepared(t(number), a(number), "x" if number < 2 else "y")
+    assert graph.take() == [Launch("x", [t(0), t(1)]), Launch("y", [t(2)])]
+
+
+def test_equal_keys_make_one_attempt_with_one_end() -> None:
+    graph = Graph()
+    running(graph, 0, b"k")
+    graph.submitted(t(1))
+    assert not graph.prepared(t(1), a(1), "x", b"k")
+    graph.take()
+    graph.succeeded(a(0), 5)
+    assert graph.take() == [Resolve([t(0), t(1)], TaskState.EXEC_DONE, 5, None)]
+    assert graph.ended[TaskState.MEMO_DONE] == 1
+
+
+def test_when_the_leader_is_cancelled_a_follower_inherits_and_the_last_one_stops_the_work() -> None:
+    graph = Graph()
+    running(graph, 0, b"k")
+    graph.submitted(t(1))
+    graph.prepared(t(1), a(1), "x", b"k")
+    graph.take()
+    assert graph.cancelled(t(0))
+    assert [type(effect) for effect in graph.take()] == [Resolve]
+    graph.check_invariants()
+    assert graph.task_of(a(0)) == t(1)
+    graph.cancelled(t(1))
+    assert graph.take()[0] == Cancel("x", a(0))
+
+
+def test_followers_of_a_leader_that_is_cancelled_between_attempts_start_anew() -> None:
+    graph = Graph()
+    running(graph, 0, b"k")
+    graph.submitted(t(1))
+    graph.prepared(t(1), a(1), "x", b"k")
+    graph.failed(a(0), FAILURE)
+    graph.again(t(0), wake=9.0)
+    graph.take()
+    graph.cancelled(t(0))
+    assert graph.take()[-1] == Prepare([t(1)])
+
+
+def test_a_failure_is_for_the_policy_and_a_delay_is_over_when_its_time_comes() -> None:
+    graph = Graph()
+    running(graph, 0)
+    graph.failed(a(0), FAILURE)
+    assert graph.take() == [Consult(t(0), FAILURE)]
+    graph.again(t(0), wake=5.0)
+    assert graph.deadline() == 5.0
+    graph.time_passed(4.9)
+    assert graph.take() == []
+    graph.time_passed(5.0)
+    assert graph.take() == [Prepare([t(0)])]
+    assert graph.deadline() is None
+
+
+def test_a_join_ends_when_the_last_future_is_done() -> None:
+    graph = Graph()
+    running(graph, 0)
+    running(graph, 1)
+    graph.joining(a(0), [t(1)], foreign=0)
+    assert graph.phase(t(0)) is Phase.JOINING
+    graph.succeeded(a(1), None)
+    assert graph.take()[-1] == Joined(t(0))
+
+
+def test_an_empty_join_ends_at_once() -> None:
+    graph = Graph()
+    running(graph, 0)
+    graph.joining(a(0), [], 0)
+    assert graph.take() == [Joined(t(0))]
+
+
+def test_news_of_what_has_ended_is_ignored() -> None:
+    graph = Graph()
+    assert graph.started(a(0)) is None
+    graph.succeeded(a(0), 1)
+    graph.failed(a(0), FAILURE)
+    graph.joining(a(0), [], 0)
+    graph.again(t(0))
+    graph.foreign_done(t(0))
+    graph.end(t(0), TaskState.FAILED)
+    assert not graph.prepared(t(0), a(0), "x")
+    assert not graph.cancelled(t(0))
+    assert graph.take() == []
+    assert graph.phase(t(0)) is None
+    assert graph.executor_of(t(0)) == ""
+
+
+def test_what_cannot_happen_is_an_error() -> None:
+    graph = Graph()
+    running(graph, 0)
+    with pytest.raises(GraphError, match="from launched to launched"):
+        graph.prepared(t(0), a(1), "x")
+
+
+def test_ending_all_idle_ones_leaves_what_executors_have() -> None:
+    graph = Graph()
+    running(graph, 0)
+    graph.submitted(t(1), [t(0)])
+    graph.end_all(TaskState.FAILED, OOPS, idle=True)
+    assert t(0) in graph
+    assert t(1) not in graph
+    graph.end_all(TaskState.FAILED, OOPS, idle=False)
+    assert len(graph) == 0
+
+
+class Walk:
+    """Draws events, plays the shell, and checks what must hold after each."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.graph = Graph()
+        self.now = 0.0
+        self.tasks = self.attempts = 0
+        self.live: list[TaskId] = []
+        self.flying: list[AttemptId] = []
+        self.foreign: list[TaskId] = []
+        self.deciding: list[TaskId] = []
+        self.resolved: set[TaskId] = set()
+        self.launched: set[AttemptId] = set()
+
+    def pick(self, items: list):  # type: ignore[type-arg, no-untyped-def]
+        index = self.chance.randrange(len(items))
+        items[index], items[-1] = items[-1], items[index]
+        return items.pop()
+
+    def step(self) -> None:
+        graph, draw = self.graph, self.chance.random()
+        if draw < 0.3 and len(graph) < 200:
+            task = t(self.tasks)
+            self.tasks += 1
+            waits = {
+                t(self.chance.randrange(max(1, self.tasks - 50), self.tasks + 1) - 1)
+                for _ in range(self.chance.randrange(3))
+            }
+            foreign = self.chance.random() < 0.1
+            graph.submitted(task, waits, int(foreign))
+            self.live.append(task)
+            if foreign:
+                self.foreign.append(task)
+        elif draw < 0.4 and self.foreign:
+            graph.foreign_done(self.pick(self.foreign))
+        elif draw < 0.45 and self.live:
+            graph.cancelled(self.pick(self.live))
+        elif draw < 0.5:
+            self.now += 1
+            graph.time_passed(self.now)
+        elif draw < 0.6 and self.deciding:
+            task = self.pick(self.deciding)
+            if graph.phase(task) is Phase.DECIDING:
+                if self.chance.random() < 0.5:
+                    graph.again(task, self.now + 2 if self.chance.random() < 0.5 else None)
+                else:
+                    graph.end(task, TaskState.FAILED, error=OOPS)
+        elif self.flying:
+            self.news(self.pick(self.flying))
+        self.settle()
+
+    def news(self, attempt: AttemptId) -> None:
+        graph, draw = self.graph, self.chance.random()
+        if draw < 0.3:
+            graph.started(attempt)
+            self.flying.append(attempt)
+        elif draw < 0.5:
+            graph.failed(attempt, FAILURE)
+        elif draw < 0.6:
+            graph.joining(attempt, [t(max(0, self.tasks - 1 - self.chance.randrange(20)))], 0)
+        else:
+            graph.succeeded(attempt, None)
+
+    def settle(self) -> None:
+        touched: set[TaskId] = set()
+        while effects := self.graph.take():
+            for effect in effects:
+                if isinstance(effect, Resolve):
+                    assert self.resolved.isdisjoint(effect.tasks), "resolved twice"
+                    self.resolved.update(effect.tasks)
+                elif isinstance(effect, Prepare):
+                    touched.update(effect.tasks)
+                    for task in effect.tasks:
+                        self.prepare(task)
+                elif isinstance(effect, Launch):
+                    touched.update(effect.tasks)
+                elif isinstance(effect, Consult):
+                    self.deciding.append(effect.task)
+                elif isinstance(effect, Joined):
+                    self.graph.end(effect.task, TaskState.EXEC_DONE)
+        self.graph.check_invariants(touched)
+        assert len(self.resolved) + len(self.graph) == self.tasks
+
+    def prepare(self, task: TaskId) -> None:
+        if self.chance.random() < 0.1:
+            self.graph.end(task, TaskState.DEP_FAIL, error=OOPS)
+            return
+        key = bytes([self.chance.randrange(30)]) if task % 3 == 0 else None
+        if key is not None and task in self.keys:
+            key = self.keys[task]
+        elif key is not None:
+            self.keys[task] = key
+        attempt = a(self.attempts)
+        self.attempts += 1
+        if self.graph.prepared(task, attempt, "xy"[task % 2], key):
+            self.flying.append(attempt)
+
+    keys: dict[TaskId, bytes] = {}
+
+
+def test_a_random_walk_of_100_000_events_breaks_no_invariant() -> None:
+    walk = Walk(seed=20)
+    walk.keys = {}
+    for number in range(100_000):
+        walk.step()
+        if number % 500 == 0:
+            walk.graph.check_invariants()
+    walk.graph.end_all(TaskState.FAILED, OOPS, idle=False)
+    walk.settle()
+    walk.graph.check_invariants()
+    assert len(walk.resolved) == walk.tasks > 10_000
+    assert sum(walk.graph.ended.values()) == walk.tasks

@@ -1,0 +1,27 @@
+from pathlib import Path
+
+from lamina.kernel.outputs import marks_of, still_there
+from lamina.vocabulary import File
+
+
+def test_marks_hold_until_a_file_changes_or_goes(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_text("a")
+    outputs = [File(path)]
+    marks = marks_of(outputs)
+    assert marks is not None
+    assert marks[0].size == 1
+    assert still_there(outputs, marks)
+    path.write_text("ab")
+    assert not still_there(outputs, marks)
+    path.unlink()
+    assert not still_there(outputs, marks)
+    assert marks_of(outputs) is None
+
+
+def test_a_remote_output_has_no_mark() -> None:
+    assert marks_of([File("http://host/x")]) is None
+
+
+def test_no_outputs_are_always_there() -> None:
+    assert still_there((), ())
