@@ -1,0 +1,536 @@
+"""The client's half of htex: the one truth about every unresolved task.
+
+A task is in exactly one of these places:
+
+    queued      ours alone; cancelling or reordering it concerns nobody else
+    granted     sent to the interchange of this epoch, within its credit
+    doubtful    granted in an epoch whose interchange died; some manager may have it
+
+The interchange holds at most ``credit`` tasks, so what its death puts in doubt is bounded.
+When it dies a new one is started with the next epoch, on new sockets. Each manager of the old
+epoch registers with what it holds and what it has finished: those become granted again. Once
+all of them have, whatever is doubtful still was never given to anyone and is queued again,
+the same attempt, no failure. If instead a manager is found dead or stays away for longer than
+``patience``, it is fenced, and whatever is doubtful still ends as node lost.
+
+The machine is told of events and returns what is to be done, in order; it never acts.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, NamedTuple, TypeAlias
+
+import attrs
+
+from lamina.htex_core.frames import (
+    ACK,
+    ADMIT,
+    CANCEL,
+    CREDIT,
+    FENCE,
+    FORMS,
+    JOINED,
+    LOST,
+    NEED,
+    READY,
+    RESULTS,
+    RETURNED,
+    STARTED,
+    STOP,
+    TASKS,
+    ManagerInfo,
+    WireOutcome,
+    WireTask,
+)
+
+__all__ = [
+    "Broken",
+    "ClientEffect",
+    "ClientMachine",
+    "Deliver",
+    "Ended",
+    "ManagerCame",
+    "ManagerWent",
+    "Ran",
+    "Ready",
+    "SendUp",
+    "StartInterchange",
+]
+
+
+class StartInterchange(NamedTuple):
+    """Start an interchange process with this epoch, on new sockets."""
+
+    epoch: int
+
+
+class SendUp(NamedTuple):
+    """Send one frame to the interchange of the present epoch."""
+
+    kind: int
+    body: Any
+
+
+class Deliver(NamedTuple):
+    """These attempts ended, on that manager; the outcomes are as they came off the wire."""
+
+    manager: ManagerInfo | None
+    outcomes: list[WireOutcome]
+
+
+class Ended(NamedTuple):
+    """These attempts ended without a word from a worker."""
+
+    attempts: list[int]
+    cause: str
+    reason: str
+    started: str
+    manager: ManagerInfo | None = None
+
+
+class Ran(NamedTuple):
+    """These attempts have started: ``[attempt, at]``, seconds since the epoch."""
+
+    manager: ManagerInfo | None
+    marks: list[list[Any]]
+
+
+class ManagerCame(NamedTuple):
+    """A manager has registered for the first time in this epoch."""
+
+    manager: ManagerInfo
+
+
+class ManagerWent(NamedTuple):
+    """A manager is gone, and why."""
+
+    manager: ManagerInfo
+    reason: str
+
+
+class Ready(NamedTuple):
+    """The interchange can be reached; blocks may be asked for."""
+
+    body: Any
+
+
+class Broken(NamedTuple):
+    """The executor cannot go on; every unresolved attempt has been ended by an Ended before."""
+
+    reason: str
+
+
+ClientEffect: TypeAlias = (
+    StartInterchange | SendUp | Deliver | Ended | Ran | ManagerCame | ManagerWent | Ready | Broken
+)
+
+_QUEUED, _GRANTED, _DOUBTFUL = range(3)
+
+
+class _Task:
+    """One unresolved attempt."""
+
+    __slots__ = ("cancelled", "place", "priority", "started", "wire")
+
+    def __init__(self, wire: WireTask, priority: float) -> None:
+        self.wire = wire
+        self.priority = priority
+        self.place = _QUEUED
+        self.cancelled = False
+        self.started = False
+
+
+class _Queue:
+    """First in, first out among equals; higher priority first. O(1) while priorities are few."""
+
+    def __init__(self) -> None:
+        self._levels: dict[float, deque[int]] = {}
+        self._order: list[float] = []  # a heap of minus the priorities
+
+    def push(self, attempt: int, priority: float, *, first: bool = False) -> None:
+        level = self._levels.get(priority)
+        if level is None:
+            level = self._levels[priority] = deque()
+            heapq.heappush(self._order, -priority)
+        if first:
+            level.appendleft(attempt)
+        else:
+            level.append(attempt)
+
+    def pop(self) -> int | None:
+        while self._order:
+            priority = -self._order[0]
+            level = self._levels[priority]
+            if level:
+                return level.popleft()
+            heapq.heappop(self._order)
+            del self._levels[priority]
+        return None
+
+
+@attrs.define
+class ClientMachine:
+    """Every unresolved task of one executor. Times are seconds on one monotonic clock."""
+
+    patience: float
+    """How long a manager of an old epoch may stay away, in seconds."""
+    starts_limit: int = 3
+    """So many starts of the interchange within ``starts_window`` seconds, and no more."""
+    starts_window: float = 60.0
+
+    epoch: int = attrs.field(default=0, init=False)
+    broken: str | None = attrs.field(default=None, init=False)
+    managers: dict[str, ManagerInfo] = attrs.field(factory=dict, init=False)
+    _tasks: dict[int, _Task] = attrs.field(factory=dict, init=False)
+    _queue: _Queue = attrs.field(factory=_Queue, init=False)
+    _forms: dict[bytes, list[Any]] = attrs.field(factory=dict, init=False)
+    _forms_sent: set[bytes] = attrs.field(factory=set, init=False)
+    _credit: int = attrs.field(default=0, init=False)
+    _granted: int = attrs.field(default=0, init=False)
+    _ready: bool = attrs.field(default=False, init=False)
+    _doubtful: set[int] = attrs.field(factory=set, init=False)
+    _awaited: dict[str, ManagerInfo] = attrs.field(factory=dict, init=False)
+    _fenced: dict[str, ManagerInfo] = attrs.field(factory=dict, init=False)
+    _lost: set[str] = attrs.field(factory=set, init=False)
+    _deadline: float | None = attrs.field(default=None, init=False)
+    _starts: list[float] = attrs.field(factory=list, init=False)
+
+    # What the shell asks.
+
+    @property
+    def outstanding(self) -> int:
+        """Unresolved attempts."""
+        return len(self._tasks)
+
+    @property
+    def awaited(self) -> list[ManagerInfo]:
+        """Managers of an old epoch that have not registered yet."""
+        return list(self._awaited.values())
+
+    def next_deadline(self) -> float | None:
+        """When ``time_passed`` wants to be called, if at all."""
+        return self._deadline
+
+    # Events.
+
+    def start(self, now: float) -> list[ClientEffect]:
+        """Ask for the first interchange."""
+        return self._start_interchange(now, "")
+
+    def submitted(
+        self, tasks: Iterable[tuple[WireTask, float, bytes | None]]
+    ) -> list[ClientEffect]:
+        """Take tasks: their wire form, priority, and the form of their function if by value."""
+        if self.broken is not None:
+            attempts = [wire[0] for wire, _, _ in tasks]
+            return [Ended(attempts, "executor_lost", self.broken, "no")]
+        for wire, priority, form in tasks:
+            attempt, digest = wire[0], wire[1]
+            self._tasks[attempt] = _Task(wire, priority)
+            self._queue.push(attempt, priority)
+            if digest is not None:
+                held = self._forms.get(digest)
+                if held is None:
+                    self._forms[digest] = [form, 1]
+                else:
+                    held[1] += 1
+        return self._grant()
+
+    def cancelled(self, attempts: Iterable[int]) -> list[ClientEffect]:
+        """Stop these: at once where they are ours alone, otherwise as soon as it can be done."""
+        ended: list[int] = []
+        sent: list[int] = []
+        for attempt in attempts:
+            task = self._tasks.get(attempt)
+            if task is None or task.cancelled:
+                continue
+            if task.place == _QUEUED:
+                self._forget(attempt)
+                ended.append(attempt)
+            else:
+                task.cancelled = True
+                if task.place == _GRANTED:
+                    sent.append(attempt)
+        effects: list[ClientEffect] = []
+        if sent and self._ready:
+            effects.append(SendUp(CANCEL, sent))
+        if ended:
+            effects.append(Ended(ended, "cancelled", "it was cancelled before it started", "no"))
+        return effects
+
+    def frame(self, kind: int, epoch: int, body: Any, now: float) -> list[ClientEffect]:
+        """Take a frame from the interchange; one of another epoch is dropped."""
+        if epoch != self.epoch or self.broken is not None:
+            return []
+        handler = _HANDLERS.get(kind)
+        return [] if handler is None else handler(self, body, now)
+
+    def interchange_died(self, now: float, why: str) -> list[ClientEffect]:
+        """Everything granted is in doubt now; start another, unless that has been tried enough."""
+        if self.broken is not None:
+            return []
+        self._ready = False
+        self._credit = self._granted = 0
+        self._forms_sent.clear()
+        for attempt, task in self._tasks.items():
+            if task.place == _GRANTED:
+                task.place = _DOUBTFUL
+                self._doubtful.add(attempt)
+        self._awaited.update(self.managers)
+        self.managers.clear()
+        self._deadline = now + self.patience
+        return self._start_interchange(now, why)
+
+    def manager_gone(self, uid: str, reason: str) -> list[ClientEffect]:
+        """The process of a manager that is awaited is known to have ended."""
+        info = self._awaited.pop(uid, None)
+        if info is None:
+            return []
+        self._fenced[uid] = info
+        self._lost.add(uid)
+        effects: list[ClientEffect] = [ManagerWent(info, reason)]
+        if self._ready:
+            effects.append(SendUp(FENCE, [uid]))
+        return effects + self._settle()
+
+    def time_passed(self, now: float) -> list[ClientEffect]:
+        """Fence the managers that have stayed away for longer than the patience."""
+        if self._deadline is None or now < self._deadline:
+            return []
+        self._deadline = None
+        effects: list[ClientEffect] = []
+        for uid in list(self._awaited):
+            reason = f"it did not come back within {self.patience:g} s of the interchange's restart"
+            effects += self.manager_gone(uid, reason)
+        return effects
+
+    def fail(self, reason: str, cause: str = "executor_lost") -> list[ClientEffect]:
+        """End every unresolved attempt; the machine takes no more."""
+        self.broken = reason
+        sure: list[int] = []
+        unsure: list[int] = []
+        begun: list[int] = []
+        for attempt, task in self._tasks.items():
+            if task.place == _QUEUED:
+                sure.append(attempt)
+            else:
+                (begun if task.started else unsure).append(attempt)
+        self._tasks.clear()
+        self._forms.clear()
+        self._doubtful.clear()
+        self._awaited.clear()
+        self._queue = _Queue()
+        self._granted = 0
+        effects: list[ClientEffect] = []
+        if self._ready:
+            effects.append(SendUp(STOP, reason))
+        for attempts, started in ((sure, "no"), (unsure, "unknown"), (begun, "yes")):
+            if attempts:
+                effects.append(Ended(attempts, cause, reason, started))
+        effects.append(Broken(reason))
+        return effects
+
+    # Frames.
+
+    def _on_ready(self, body: Any, now: float) -> list[ClientEffect]:
+        self._ready = True
+        effects: list[ClientEffect] = [Ready(body)]
+        if self._fenced:
+            effects.append(SendUp(FENCE, list(self._fenced)))
+        return effects + self._settle() + self._grant()
+
+    def _on_credit(self, body: Any, now: float) -> list[ClientEffect]:
+        self._credit = body
+        return self._grant()
+
+    def _on_joined(self, body: Any, now: float) -> list[ClientEffect]:
+        fields, held, finished = body
+        info = ManagerInfo(*fields)
+        if info.uid in self._lost:
+            return [SendUp(FENCE, [info.uid])]  # its tasks have been given up; it is too late
+        awaited = self._awaited.pop(info.uid, None)
+        new = awaited is None and info.uid not in self.managers
+        self.managers[info.uid] = info
+        unwanted: list[int] = []
+        for attempt in (*held, *finished):
+            task = self._tasks.get(attempt)
+            if task is not None and task.place == _DOUBTFUL:
+                self._doubtful.discard(attempt)
+                task.place = _GRANTED
+                self._granted += 1
+            if task is None or task.cancelled:
+                unwanted.append(attempt)
+        effects: list[ClientEffect] = [ManagerCame(info)] if new else []
+        effects.append(SendUp(ADMIT, [info.uid]))
+        if unwanted:
+            effects.append(SendUp(CANCEL, unwanted))
+        return effects + self._settle()
+
+    def _on_lost(self, body: Any, now: float) -> list[ClientEffect]:
+        uid, attempts, reason = body
+        info = self.managers.pop(uid, None)
+        self._lost.add(uid)
+        sides: dict[bool, list[int]] = {True: [], False: []}
+        for attempt in attempts:
+            task = self._tasks.get(attempt)
+            if task is not None:
+                sides[task.started].append(attempt)
+                self._forget(attempt)
+        effects: list[ClientEffect] = [] if info is None else [ManagerWent(info, reason)]
+        for started, some in sides.items():
+            if some:
+                word = "yes" if started else "unknown"
+                effects.append(Ended(some, "node_lost", reason, word, info))
+        return effects + self._grant()
+
+    def _on_results(self, body: Any, now: float) -> list[ClientEffect]:
+        uid, number, outcomes = body
+        info = self.managers.get(uid)
+        fresh: list[WireOutcome] = []
+        for outcome in outcomes:
+            # A second copy, sent again after a restart, finds its task gone.
+            if outcome[0] in self._tasks:
+                self._forget(outcome[0])
+                fresh.append(outcome)
+        effects: list[ClientEffect] = [SendUp(ACK, [[uid, number]])]
+        if fresh:
+            effects.append(Deliver(info, fresh))
+        return effects + self._grant()
+
+    def _on_started(self, body: Any, now: float) -> list[ClientEffect]:
+        uid, marks = body
+        known = []
+        for mark in marks:
+            task = self._tasks.get(mark[0])
+            if task is not None:
+                task.started = True
+                known.append(mark)
+        return [Ran(self.managers.get(uid), known)] if known else []
+
+    def _on_need(self, body: Any, now: float) -> list[ClientEffect]:
+        forms = [[digest, self._forms[digest][0]] for digest in body if digest in self._forms]
+        return [SendUp(FORMS, forms)] if forms else []
+
+    def _on_returned(self, body: Any, now: float) -> list[ClientEffect]:
+        """Attempts that a manager gave back unstarted: the same attempt goes elsewhere."""
+        ended: list[int] = []
+        for attempt in reversed(body):
+            task = self._tasks.get(attempt)
+            if task is None or task.place == _QUEUED:
+                continue
+            if task.place == _GRANTED:
+                self._granted -= 1
+            self._doubtful.discard(attempt)
+            task.place = _QUEUED
+            if task.cancelled:
+                self._forget(attempt)
+                ended.append(attempt)
+            else:
+                self._queue.push(attempt, task.priority, first=True)
+        effects: list[ClientEffect] = []
+        if ended:
+            effects.append(Ended(ended, "cancelled", "it was cancelled before it started", "no"))
+        return effects + self._grant()
+
+    # Decisions.
+
+    def _start_interchange(self, now: float, why: str) -> list[ClientEffect]:
+        self._starts = [at for at in self._starts if now - at < self.starts_window]
+        if len(self._starts) >= self.starts_limit:
+            return self.fail(
+                f"the interchange ended {self.starts_limit} times within "
+                f"{self.starts_window:g} s, so the executor gives up. It said: {why or 'nothing'}"
+            )
+        self._starts.append(now)
+        self.epoch += 1
+        return [StartInterchange(self.epoch)]
+
+    def _grant(self) -> list[ClientEffect]:
+        """Send as many queued tasks as the credit allows, in one frame."""
+        room = self._credit - self._granted
+        if room <= 0 or not self._ready:
+            return []
+        batch: list[WireTask] = []
+        forms: list[list[Any]] = []
+        while len(batch) < room:
+            attempt = self._queue.pop()
+            if attempt is None:
+                break
+            task = self._tasks.get(attempt)
+            if task is None or task.place != _QUEUED:
+                continue  # cancelled while it waited
+            task.place = _GRANTED
+            batch.append(task.wire)
+            digest = task.wire[1]
+            if digest is not None and digest not in self._forms_sent:
+                self._forms_sent.add(digest)
+                forms.append([digest, self._forms[digest][0]])
+        if not batch:
+            return []
+        self._granted += len(batch)
+        effects: list[ClientEffect] = [SendUp(FORMS, forms)] if forms else []
+        effects.append(SendUp(TASKS, batch))
+        return effects
+
+    def _settle(self) -> list[ClientEffect]:
+        """Decide about what is doubtful still, once every manager of the old epoch is heard."""
+        if self._awaited or not self._ready:
+            return []
+        self._deadline = None
+        fenced, self._fenced = self._fenced, {}
+        if not self._doubtful:
+            return []
+        doubtful = sorted(self._doubtful)
+        self._doubtful.clear()
+        if not fenced:
+            for attempt in doubtful:
+                self._tasks[attempt].place = _GRANTED  # as _on_returned expects it
+            self._granted += len(doubtful)
+            return self._on_returned(doubtful, 0.0)
+        for attempt in doubtful:
+            self._forget(attempt)
+        lost = next(iter(fenced.values()))
+        names = ", ".join(f"{info.uid} on {info.host}" for info in fenced.values())
+        reason = f"the interchange died and so did a manager that may have had the task: {names}"
+        return [Ended(doubtful, "node_lost", reason, "unknown", lost)]
+
+    def _forget(self, attempt: int) -> None:
+        task = self._tasks.pop(attempt)
+        if task.place == _GRANTED:
+            self._granted -= 1
+        elif task.place == _DOUBTFUL:
+            self._doubtful.discard(attempt)
+        digest = task.wire[1]
+        if digest is not None:
+            held = self._forms[digest]
+            held[1] -= 1
+            if held[1] == 0:
+                del self._forms[digest]
+                self._forms_sent.discard(digest)
+
+    def check(self) -> None:
+        """Assert what holds after every event; for tests."""
+        places = [0, 0, 0]
+        for task in self._tasks.values():
+            places[task.place] += 1
+        assert places[_GRANTED] == self._granted, (places, self._granted)
+        assert places[_DOUBTFUL] == len(self._doubtful)
+        assert not self._doubtful or self._awaited or not self._ready
+        used: dict[bytes, int] = {}
+        for task in self._tasks.values():
+            if task.wire[1] is not None:
+                used[task.wire[1]] = used.get(task.wire[1], 0) + 1
+        assert used == {digest: held[1] for digest, held in self._forms.items()}
+
+
+_HANDLERS = {
+    READY: ClientMachine._on_ready,
+    CREDIT: ClientMachine._on_credit,
+    JOINED: ClientMachine._on_joined,
+    LOST: ClientMachine._on_lost,
+    RESULTS: ClientMachine._on_results,
+    STARTED: ClientMachine._on_started,
+    NEED: ClientMachine._on_need,
+    RETURNED: ClientMachine._on_returned,
+}

@@ -1,0 +1,114 @@
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from lamina.codec import PickleCodec
+from lamina.executors import Call, News, Outcome, Payload, Site, TaskRequest
+from lamina.executors_htex import HighThroughputExecutor
+from lamina.executors_htex.engine import Engine
+from lamina.htex_core import PROTOCOL
+from lamina.providers import BlockRequest, LocalProvider, SubmitRejected
+from lamina.vocabulary import AttemptId, Cause, Event, ExecutorLost, HasStarted, JobId
+
+PATIENCE = 15.0  # seconds
+
+
+class _Ledger:
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self._changed = threading.Condition()
+
+    def report(self, news: Sequence[News]) -> None:
+        with self._changed:
+            self.outcomes += [one for one in news if isinstance(one, Outcome)]
+            self._changed.notify_all()
+
+    def one(self) -> Outcome:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.outcomes, PATIENCE)
+        return self.outcomes.pop()
+
+
+class _NoBlocks(LocalProvider):
+    """Says no to every block."""
+
+    def submit(self, request: BlockRequest) -> JobId:
+        raise SubmitRejected(request.block, "bash", 1, "no room")
+
+
+def _engine(folder: Path, events: list[Event], provider: LocalProvider | None = None) -> Engine:
+    executor = HighThroughputExecutor(
+        max_workers_per_node=1, provider=provider or LocalProvider(status_polling_interval=0.01)
+    )
+    site = Site(run_dir=folder, emit=events.extend)
+    return Engine(executor.settings, site, PickleCodec(), f"htex-{PROTOCOL}")
+
+
+@pytest.fixture
+def events() -> list[Event]:
+    return []
+
+
+@pytest.fixture
+def engine(tmp_path: Path, events: list[Event]) -> Iterator[Engine]:
+    made = _engine(tmp_path, events)
+    made.start()
+    yield made
+    made.close(5.0)
+
+
+def _task(call: Call | Payload) -> TaskRequest:
+    return TaskRequest(AttemptId(1), call, name="the task")
+
+
+def test_a_call_has_its_outcome_and_the_blocks_their_events(
+    engine: Engine, events: list[Event]
+) -> None:
+    ledger = _Ledger()
+    assert engine.launch([_task(Call(abs, (-3,)))], ledger.report)
+    outcome = ledger.one()
+    assert (outcome.value, outcome.failure) == (3, None)
+    assert engine.outstanding() == 0
+    kinds = [event.kind for event in events]
+    assert "block.requested" in kinds
+    assert "manager.came" in kinds
+
+
+def test_a_payload_goes_to_its_runner_unread(engine: Engine) -> None:
+    ledger = _Ledger()
+    assert engine.launch([_task(Payload("binascii:hexlify", b"\x01\x02"))], ledger.report)
+    assert ledger.one().value == b"0102"
+
+
+def test_a_call_that_cannot_be_pickled_fails_before_it_is_sent(engine: Engine) -> None:
+    ledger = _Ledger()
+    assert engine.launch([_task(Call(abs, (threading.Lock(),)))], ledger.report)
+    failure = ledger.one().failure
+    assert failure is not None
+    assert failure.cause is Cause.SERIALIZATION
+    assert failure.started is HasStarted.NO
+
+
+def test_a_closed_one_takes_nothing(tmp_path: Path, events: list[Event]) -> None:
+    engine = _engine(tmp_path, events)
+    engine.start()
+    engine.close(5.0)
+    engine.close(5.0)
+    assert not engine.launch([_task(Call(abs, (-3,)))], _Ledger().report)
+
+
+def test_tasks_fail_when_no_block_can_be_had(tmp_path: Path, events: list[Event]) -> None:
+    provider = _NoBlocks(status_polling_interval=0.01)
+    engine = _engine(tmp_path, events, provider)
+    engine.start()
+    ledger = _Ledger()
+    try:
+        assert engine.launch([_task(Call(abs, (-3,)))], ledger.report)
+        failure = ledger.one().failure
+        assert failure is not None
+        assert isinstance(failure.error, ExecutorLost)
+        assert "no room" in str(failure.error)
+    finally:
+        engine.close(5.0)

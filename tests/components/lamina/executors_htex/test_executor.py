@@ -1,0 +1,67 @@
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lamina.conformance import EXECUTOR
+from lamina.executors import AlreadyStartedError, Load, NotStartedError, Site
+from lamina.executors_htex import HighThroughputExecutor
+from tests.kits import as_tests
+
+
+def _two_workers() -> HighThroughputExecutor:
+    return HighThroughputExecutor(max_workers_per_node=2)
+
+
+TestConformance = as_tests(EXECUTOR, _two_workers)
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[HighThroughputExecutor]:
+    executor = HighThroughputExecutor("mine", max_workers_per_node=2)
+    executor.start(Site(run_dir=tmp_path))
+    yield executor
+    executor.close(timeout=5.0)
+
+
+def test_making_one_starts_nothing(tmp_path: Path) -> None:
+    executor = HighThroughputExecutor("mine")
+    assert executor.label == "mine"
+    assert executor.load() == Load(0, 0)
+    assert executor.connected_managers() == []
+    executor.cancel([])
+    executor.close()
+    with pytest.raises(NotStartedError):
+        executor.launch([], lambda news: None)
+
+
+def test_a_manager_shows_its_block_and_its_slots(started: HighThroughputExecutor) -> None:
+    assert started.submit(abs, -3).result(10.0) == 3
+    (manager,) = started.connected_managers()
+    assert manager["slots"] == 2
+    assert started.connected_blocks() == [manager["block"]]
+    assert started.load().slots == 2
+    assert started.outstanding() == 0
+
+
+def test_what_lies_in_the_run_directory_is_for_the_user_alone(
+    started: HighThroughputExecutor, tmp_path: Path
+) -> None:
+    assert started.submit(abs, -3).result(10.0) == 3
+    assert (tmp_path / "mine" / "manager.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_copy_has_the_settings_and_nothing_that_runs(
+    started: HighThroughputExecutor, tmp_path: Path
+) -> None:
+    twin = copy.copy(started)
+    assert twin.settings == started.settings
+    assert twin.load() == Load(0, 0)
+    with pytest.raises(AlreadyStartedError):
+        started.start(Site(run_dir=tmp_path))
+
+
+def test_it_is_a_standard_pool() -> None:
+    with _two_workers() as pool:
+        assert list(pool.map(abs, range(-3, 0))) == [3, 2, 1]

@@ -1,0 +1,390 @@
+"""The interchange's machine: which manager gets which task."""
+
+import random
+from typing import Any
+
+from lamina.htex_core import (
+    PROTOCOL,
+    VALUE,
+    Forget,
+    InterchangeEffect,
+    InterchangeMachine,
+    Leave,
+    ManagerInfo,
+    ToClient,
+    ToManager,
+    Watch,
+)
+from lamina.htex_core.frames import (
+    ACK,
+    ADMIT,
+    CANCEL,
+    CREDIT,
+    FENCE,
+    FORMS,
+    GOODBYE,
+    HEARTBEAT,
+    JOINED,
+    LOST,
+    NEED,
+    REFUSE,
+    REGISTER,
+    RESULTS,
+    RETURNED,
+    STARTED,
+    STOP,
+    TASKS,
+    WELCOME,
+)
+
+
+def info(uid: str, python: str = "3.11") -> ManagerInfo:
+    return ManagerInfo(uid, "0", "host", "boot", 1, 2, python, "0.1")
+
+
+def wire(attempt: int, digest: bytes | None = None) -> list[Any]:
+    return [attempt, digest, [b""], None]
+
+
+def outcome(attempt: int) -> list[Any]:
+    return [attempt, VALUE, [b"v"], 0.0, 1.0, None]
+
+
+def registration(uid: str, capacity: int = 2, **changes: Any) -> dict[str, Any]:
+    body = {
+        "protocol": PROTOCOL,
+        "info": list(info(uid)),
+        "capacity": capacity,
+        "held": [],
+        "finished": [],
+    }
+    return body | changes
+
+
+def fresh() -> InterchangeMachine:
+    return InterchangeMachine(
+        epoch=1, python="3.11", package="0.1", heartbeat_period=10.0, heartbeat_threshold=30.0
+    )
+
+
+def register(
+    machine: InterchangeMachine, uid: str, capacity: int = 2, **changes: Any
+) -> list[InterchangeEffect]:
+    body = registration(uid, capacity, **changes)
+    return machine.manager_frame(uid.encode(), REGISTER, 0, body, 0.0)
+
+
+def running(**managers: int) -> InterchangeMachine:
+    machine = fresh()
+    for uid, capacity in managers.items():
+        register(machine, uid, capacity)
+    machine.client_frame(ADMIT, list(managers), 0.0)
+    return machine
+
+
+def give(machine: InterchangeMachine, *attempts: int) -> list[InterchangeEffect]:
+    return machine.client_frame(TASKS, [wire(attempt) for attempt in attempts], 0.0)
+
+
+def test_a_manager_is_welcomed_and_announced_and_raises_the_credit() -> None:
+    assert register(fresh(), "a", 2, held=[7], finished=[8]) == [
+        ToManager(b"a", WELCOME, None),
+        ToClient(JOINED, [list(info("a")), [7], [8]]),
+        Watch(info("a")),
+        ToClient(CREDIT, 18),
+    ]
+
+
+def test_a_manager_is_given_nothing_before_the_client_admits_it() -> None:
+    machine = fresh()
+    register(machine, "a")
+    assert give(machine, 1) == []
+    effects = machine.client_frame(ADMIT, ["a", "unknown"], 0.0)
+    assert effects == [ToManager(b"a", TASKS, [wire(1)])]
+
+
+def test_another_protocol_or_version_is_refused_and_both_are_named() -> None:
+    machine = fresh()
+    (first,) = register(machine, "a", protocol=99)
+    (second,) = register(machine, "a", info=list(info("a", python="3.9")))
+    assert isinstance(first, ToManager)
+    assert isinstance(second, ToManager)
+    assert (first.kind, second.kind) == (REFUSE, REFUSE)
+    assert "99" in first.body
+    assert "3.9" in second.body
+    assert "3.11" in second.body
+
+
+def test_managers_share_what_waits_and_hold_no_more_than_their_capacity() -> None:
+    machine = running(a=2, b=2)
+    assert give(machine, 1, 2) == [
+        ToManager(b"a", TASKS, [wire(1)]),
+        ToManager(b"b", TASKS, [wire(2)]),
+    ]
+    assert len(give(machine, 3, 4, 5)) == 2
+    assert machine.manager_frame(b"b", RESULTS, 1, [1, 2, [outcome(2)]], 0.0) == [
+        ToClient(RESULTS, ["b", 1, [outcome(2)]]),
+        ToManager(b"b", TASKS, [wire(5)]),
+    ]
+
+
+def test_a_new_capacity_changes_the_credit() -> None:
+    machine = running(a=2)
+    effects = machine.manager_frame(b"a", RESULTS, 1, [1, 100, []], 0.0)
+    assert effects == [ToClient(RESULTS, ["a", 1, []]), ToClient(CREDIT, 200)]
+
+
+def test_what_a_manager_gives_back_goes_up_and_its_room_is_used() -> None:
+    machine = running(a=1)
+    give(machine, 1, 2)
+    assert machine.manager_frame(b"a", RETURNED, 1, [1], 0.0) == [
+        ToClient(RETURNED, [1]),
+        ToManager(b"a", TASKS, [wire(2)]),
+    ]
+
+
+def test_cancelling_gives_back_what_waits_and_tells_the_manager_of_what_it_holds() -> None:
+    machine = running(a=1)
+    give(machine, 1, 2)
+    assert machine.client_frame(CANCEL, [1, 2, 3], 0.0) == [
+        ToClient(RETURNED, [2]),
+        ToManager(b"a", CANCEL, [1]),
+    ]
+
+
+def test_acknowledgements_and_start_marks_are_passed_on() -> None:
+    machine = running(a=1)
+    effects = machine.client_frame(ACK, [["a", 4], ["unknown", 1]], 0.0)
+    assert effects == [ToManager(b"a", ACK, 4)]
+    effects = machine.manager_frame(b"a", STARTED, 1, [[1, 2.0]], 0.0)
+    assert effects == [ToClient(STARTED, ["a", [[1, 2.0]]])]
+
+
+def test_frames_of_another_epoch_or_of_nobody_are_dropped_and_counted() -> None:
+    machine = running(a=1)
+    assert machine.manager_frame(b"a", RESULTS, 0, [1, 1, []], 0.0) == []
+    assert machine.manager_frame(b"?", RESULTS, 1, [1, 1, []], 0.0) == []
+    assert machine.dropped == 2
+
+
+def test_a_form_travels_to_a_manager_once_before_the_task_that_needs_it() -> None:
+    machine = running(a=3)
+    assert machine.client_frame(FORMS, [[b"d", b"form"]], 0.0) == []
+    assert machine.client_frame(TASKS, [wire(1, b"d")], 0.0) == [
+        ToManager(b"a", FORMS, [[b"d", b"form"]]),
+        ToManager(b"a", TASKS, [wire(1, b"d")]),
+    ]
+    assert machine.client_frame(TASKS, [wire(2, b"d")], 0.0) == [
+        ToManager(b"a", TASKS, [wire(2, b"d")])
+    ]
+
+
+def test_a_form_that_a_manager_needs_comes_from_here_or_from_the_client() -> None:
+    machine = running(a=3)
+    machine.client_frame(FORMS, [[b"d", b"form"]], 0.0)
+    assert machine.manager_frame(b"a", NEED, 1, [b"d", b"e"], 0.0) == [
+        ToManager(b"a", FORMS, [[b"d", b"form"]]),
+        ToClient(NEED, [b"e"]),
+    ]
+    effects = machine.client_frame(FORMS, [[b"e", b"other"]], 0.0)
+    assert effects == [ToManager(b"a", FORMS, [[b"e", b"other"]])]
+
+
+def test_a_dead_manager_is_lost_once_with_what_it_held_and_may_not_come_back() -> None:
+    machine = running(a=2)
+    give(machine, 1, 2, 3)
+    refuse, forget, lost, credit = machine.manager_died("a", "killed")
+    assert isinstance(lost, ToClient)
+    assert isinstance(refuse, ToManager)
+    assert (refuse.kind, forget, credit) == (REFUSE, Forget("a"), ToClient(CREDIT, 0))
+    assert (lost.kind, lost.body[:2]) == (LOST, ["a", [1, 2]])
+    assert machine.manager_died("a", "killed") == []
+    (again,) = register(machine, "a")
+    assert isinstance(again, ToManager)
+    assert again.kind == REFUSE
+
+
+def test_a_fenced_manager_is_refused_and_not_reported() -> None:
+    machine = running(a=2)
+    give(machine, 1)
+    assert machine.client_frame(FENCE, ["a", "unknown"], 0.0) == [
+        ToManager(b"a", REFUSE, "this incarnation was given up"),
+        Forget("a"),
+        ToClient(CREDIT, 0),
+    ]
+
+
+def test_a_manager_that_comes_by_a_new_route_keeps_its_place_and_what_went_astray_returns() -> None:
+    machine = running(a=3)
+    give(machine, 1, 2, 3)
+    body = registration("a", 3, held=[1], finished=[2])
+    assert machine.manager_frame(b"new", REGISTER, 1, body, 0.0) == [
+        ToClient(RETURNED, [3]),
+        ToManager(b"new", WELCOME, None),
+        ToClient(JOINED, [list(info("a")), [1], [2]]),
+        Watch(info("a")),
+    ]
+    assert give(machine, 4) == [ToManager(b"new", TASKS, [wire(4)])]
+    assert machine.manager_frame(b"a", HEARTBEAT, 1, None, 0.0) == []
+    assert machine.dropped == 1
+
+
+def test_the_silent_are_given_up_after_the_threshold_and_the_grace() -> None:
+    machine = running(a=1)
+    for now in (5.0, 10.0, 15.0, 20.0, 25.0, 30.0):
+        assert machine.time_passed(now) == [ToManager(b"a", HEARTBEAT, None)]
+    machine.time_passed(32.0)
+    assert any(isinstance(effect, Forget) for effect in machine.time_passed(32.5))
+    assert machine.next_deadline() is None
+
+
+def test_nobody_is_judged_silent_across_a_gap_in_our_own_clock() -> None:
+    machine = running(a=1)
+    machine.time_passed(5.0)
+    assert machine.time_passed(500.0) == [ToManager(b"a", HEARTBEAT, None)]
+    assert machine.next_deadline() == 505.0
+
+
+def test_when_the_program_ends_managers_are_stopped_and_the_process_leaves() -> None:
+    why = "the program has ended"
+    assert running(a=1).client_gone() == [ToManager(b"a", STOP, why), Leave(why)]
+
+
+class World:
+    """A client and managers around the machine; it knows who was given what."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.machine = fresh()
+        self.now = 0.0
+        self.next = 0
+        self.names = 0
+        self.tasks: set[int] = set()  # sent down, and not come up in any way
+        self.holder: dict[int, str] = {}
+        self.capacity: dict[str, int] = {}
+        self.route: dict[str, bytes] = {}
+        self.admitted: set[str] = set()
+
+    def see(self, effects: list[InterchangeEffect]) -> None:
+        by_route = {route: uid for uid, route in self.route.items()}
+        for effect in effects:
+            match effect:
+                case ToManager(route, kind, body) if kind == TASKS:
+                    uid = by_route[route]
+                    assert uid in self.admitted
+                    for each in body:
+                        assert each[0] in self.tasks
+                        assert each[0] not in self.holder, "an attempt was given to two managers"
+                        self.holder[each[0]] = uid
+                    assert self.load(uid) <= self.capacity[uid]
+                case ToClient(kind, body) if kind == RETURNED:
+                    for attempt in body:
+                        self.tasks.remove(attempt)
+                        self.holder.pop(attempt, None)
+                case ToClient(kind, body) if kind == LOST:
+                    held = {each for each, uid in self.holder.items() if uid == body[0]}
+                    assert set(body[1]) == held
+                    self.give_up(body[0])
+                case _:
+                    pass
+
+    def load(self, uid: str) -> int:
+        return sum(each == uid for each in self.holder.values())
+
+    def held(self, uid: str) -> list[int]:
+        return [attempt for attempt, each in self.holder.items() if each == uid]
+
+    def give_up(self, uid: str) -> None:
+        for attempt in self.held(uid):
+            del self.holder[attempt]
+            self.tasks.remove(attempt)
+        del self.capacity[uid], self.route[uid]
+        self.admitted.discard(uid)
+
+    def say(self, uid: str, kind: int, body: Any) -> None:
+        self.see(self.machine.manager_frame(self.route[uid], kind, 1, body, self.now))
+
+    def step(self) -> None:
+        self.now += self.chance.random()
+        draw = self.chance.random()
+        if draw < 0.3:
+            self.client_sends()
+        elif draw < 0.4 and self.tasks:
+            some = self.some(sorted(self.tasks))
+            self.see(self.machine.client_frame(CANCEL, some, self.now))
+        elif draw < 0.45:
+            self.see(self.machine.client_frame(FORMS, [[b"a", b"1"], [b"b", b"2"]], self.now))
+        elif draw < 0.5:
+            self.see(self.machine.time_passed(self.now))
+        elif draw < 0.55 and len(self.route) < 4:
+            self.names += 1
+            self.register(f"m{self.names}", [], [])
+        elif draw < 0.62:
+            self.admitted.update(self.route)
+            self.see(self.machine.client_frame(ADMIT, sorted(self.route), self.now))
+        elif self.route:
+            self.manager_acts(self.chance.choice(sorted(self.route)))
+
+    def some(self, among: list[int]) -> list[int]:
+        return [each for each in among if self.chance.random() < 0.5]
+
+    def client_sends(self) -> None:
+        wires = []
+        for _ in range(self.chance.randrange(4)):
+            if len(self.tasks) < 30:
+                self.next += 1
+                self.tasks.add(self.next)
+                wires.append(wire(self.next, self.chance.choice([None, b"a", b"b"])))
+        self.see(self.machine.client_frame(TASKS, wires, self.now))
+
+    def register(self, uid: str, held: list[int], finished: list[int]) -> None:
+        self.capacity[uid] = self.chance.randrange(len(held) + len(finished), 12 + len(held))
+        self.route[uid] = f"{uid}/{self.now}".encode()
+        body = registration(uid, self.capacity[uid], held=held, finished=finished)
+        self.say(uid, REGISTER, body)
+
+    def manager_acts(self, uid: str) -> None:
+        held = self.held(uid)
+        some = self.some(held)
+        draw = self.chance.random()
+        if draw < 0.5:
+            for attempt in some:
+                del self.holder[attempt]
+                self.tasks.remove(attempt)
+            self.capacity[uid] = self.chance.randrange(len(held), len(held) + 8)
+            batch = [outcome(each) for each in some]
+            self.say(uid, RESULTS, [1, self.capacity[uid], batch])
+        elif draw < 0.7:
+            self.say(uid, RETURNED, some)
+        elif draw < 0.8:
+            self.say(uid, NEED, [b"a", b"c"])
+        elif draw < 0.9:
+            kept = self.some(some)
+            self.register(uid, kept, [each for each in some if each not in kept])
+        elif draw < 0.95:
+            self.say(uid, GOODBYE, "done")
+        elif draw < 0.97:
+            self.see(self.machine.manager_died(uid, "killed"))
+        else:
+            effects = self.machine.client_frame(FENCE, [uid], self.now)
+            self.give_up(uid)
+            self.see(effects)
+
+    def check(self) -> None:
+        self.machine.check()
+        room = any(self.load(uid) < self.capacity[uid] for uid in self.admitted)
+        assert not room or len(self.holder) == len(self.tasks), "a task waits while there is room"
+
+
+def test_in_a_random_walk_no_attempt_is_with_two_managers_and_none_waits_beside_room() -> None:
+    world = World(seed=2)
+    for _ in range(100_000):
+        world.step()
+        world.check()
+    assert world.next > 10_000
+    world.register("last", [], [])
+    world.capacity["last"] = 100
+    world.say("last", RESULTS, [1, 100, []])
+    world.admitted.add("last")
+    world.see(world.machine.client_frame(ADMIT, ["last"], world.now))
+    assert world.holder.keys() == world.tasks

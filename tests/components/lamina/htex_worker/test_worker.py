@@ -1,0 +1,157 @@
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from lamina.codec import load_error
+from lamina.codec_cloudpickle import CloudpickleCodec
+from lamina.htex_worker import (
+    DRY,
+    NEED,
+    OUTCOME,
+    UP,
+    Records,
+    form_record,
+    mark_record,
+    read_need,
+    read_outcome,
+    task_record,
+)
+from lamina.htex_worker.pipe import Report
+from lamina.htex_worker.worker import serve
+from lamina.vocabulary import SerializationError
+
+CODEC = CloudpickleCodec()
+VALUE, RAISED, UNSENT = 0, 1, 3
+
+
+class _Manager:
+    """The other end of a worker that serves in a thread of this process."""
+
+    def __init__(self) -> None:
+        self.link, theirs = socket.socketpair()
+        self.link.settimeout(5.0)
+        self.claims = os.eventfd(0, os.EFD_SEMAPHORE | os.EFD_NONBLOCK)
+        self._records = Records()
+        self._said: list[tuple[int, bytes]] = []
+        self.thread = threading.Thread(target=self._serve, args=(theirs,))
+        self.thread.start()
+        assert self.hear()[0] == UP
+
+    def _serve(self, link: socket.socket) -> None:
+        try:
+            serve(link, self.claims, CODEC)
+        except SystemExit:
+            pass
+        finally:
+            link.close()
+
+    def hear(self) -> tuple[int, bytes]:
+        while not self._said:
+            self._said += [(kind, bytes(body)) for kind, body in self._feed()]
+        return self._said.pop(0)
+
+    def _feed(self) -> Iterator[tuple[int, memoryview]]:
+        return self._records.feed(self.link.recv(2**16))
+
+    def outcome(self) -> Report:
+        kind, body = self.hear()
+        assert kind == OUTCOME
+        return read_outcome(memoryview(body))
+
+    def give(
+        self, function: Callable[..., Any], *args: Any, form: bool = True, **options: Any
+    ) -> bytes | None:
+        call = CODEC.dump_call(function, args, {})
+        digest = None if call.function is None else call.function.digest
+        if call.function is not None and form:
+            self.link.sendall(form_record(call.function.digest, call.function.form))
+        os.eventfd_write(self.claims, 1)
+        self.link.sendall(task_record(1, digest, [bytes(b) for b in call.buffers], options))
+        return digest
+
+    def close(self) -> None:
+        self.link.close()
+        self.thread.join(5.0)
+        os.close(self.claims)
+
+
+@pytest.fixture
+def manager() -> Iterator[_Manager]:
+    made = _Manager()
+    yield made
+    made.close()
+    assert not made.thread.is_alive(), "a worker leaves when its socket closes"
+
+
+def test_the_value_of_a_call_comes_back(manager: _Manager) -> None:
+    manager.give(abs, -3)
+    report = manager.outcome()
+    assert (report.attempt, report.code, CODEC.load(report.buffers)) == (1, VALUE, 3)
+    assert report.began <= report.ended
+
+
+def test_an_exception_comes_back_and_so_does_an_exit(manager: _Manager) -> None:
+    def leave() -> None:
+        raise SystemExit(3)
+
+    manager.give(divmod, 1, 0)
+    report = manager.outcome()
+    assert report.code == RAISED
+    assert isinstance(load_error(bytes(report.buffers[0])), ZeroDivisionError)
+    manager.give(leave)
+    assert manager.outcome().code == RAISED
+
+
+def test_a_result_that_cannot_be_pickled_is_a_typed_error(manager: _Manager) -> None:
+    manager.give(threading.Lock)
+    report = manager.outcome()
+    assert report.code == UNSENT
+    assert isinstance(load_error(bytes(report.buffers[0])), SerializationError)
+
+
+def test_a_call_that_cannot_be_unpickled_is_a_typed_error(manager: _Manager) -> None:
+    os.eventfd_write(manager.claims, 1)
+    manager.link.sendall(task_record(1, None, [b"nonsense"], None))
+    assert manager.outcome().code == UNSENT
+
+
+def test_a_task_whose_claim_was_taken_back_does_not_run(manager: _Manager) -> None:
+    call = CODEC.dump_call(abs, (-3,), {})
+    stale = task_record(1, None, [bytes(b) for b in call.buffers], None)
+    # One that it can have read by itself, and one that it reads together with the mark.
+    manager.link.sendall(stale)
+    manager.link.sendall(stale + mark_record())
+    assert manager.hear()[0] == DRY
+    manager.give(abs, -4)
+    assert CODEC.load(manager.outcome().buffers) == 4
+
+
+def test_a_function_by_value_is_asked_for_when_it_is_not_there(manager: _Manager) -> None:
+    def triple(number: int) -> int:
+        return 3 * number
+
+    digest = manager.give(triple, 2, form=False)
+    kind, body = manager.hear()
+    assert (kind, read_need(memoryview(body))) == (NEED, digest)
+    function = CODEC.dump_call(triple, (2,), {}).function
+    assert function is not None
+    manager.link.sendall(form_record(function.digest, function.form))
+    assert CODEC.load(manager.outcome().buffers) == 6
+
+
+def test_a_function_that_cannot_be_unpickled_fails_its_task(manager: _Manager) -> None:
+    manager.link.sendall(form_record(b"f" * 16, b"nonsense"))
+    call = CODEC.dump_call(abs, (-3,), {})
+    os.eventfd_write(manager.claims, 1)
+    manager.link.sendall(task_record(1, b"f" * 16, [bytes(b) for b in call.buffers], None))
+    assert manager.outcome().code == UNSENT
+
+
+def test_the_environment_of_a_task_is_its_own(manager: _Manager) -> None:
+    manager.give(os.getenv, "LAMINA_OF_A_TASK", env={"LAMINA_OF_A_TASK": "here"})
+    assert CODEC.load(manager.outcome().buffers) == "here"
+    assert "LAMINA_OF_A_TASK" not in os.environ

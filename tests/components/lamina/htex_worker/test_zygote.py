@@ -1,0 +1,127 @@
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lamina.codec_cloudpickle import CloudpickleCodec
+from lamina.htex_worker import OUTCOME, UP, Records, read_outcome, task_record
+from lamina.htex_worker.zygote import main
+from lamina.processes import alive, descendants
+
+PATIENCE = 10.0  # seconds
+PACKAGE = main.__module__.rpartition(".")[0]
+CODEC = CloudpickleCodec()
+
+
+class _Node:
+    """A zygote, seen from its manager."""
+
+    def __init__(self) -> None:
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", PACKAGE, str(theirs.fileno())], pass_fds=(theirs.fileno(),)
+        )
+        theirs.close()
+        self.control.settimeout(PATIENCE)
+        codec = f"{CloudpickleCodec.__module__}:{CloudpickleCodec.__name__}"
+        self.control.send(json.dumps({"codec": codec, "sys_path": []}).encode())
+        self.links: list[socket.socket] = []
+
+    def fork(self, number: int) -> tuple[socket.socket, int]:
+        ours, theirs = socket.socketpair()
+        claims = os.eventfd(0, os.EFD_SEMAPHORE | os.EFD_NONBLOCK)
+        message = json.dumps({"fork": number}).encode()
+        socket.send_fds(self.control, [message], [theirs.fileno(), claims])
+        theirs.close()
+        ours.settimeout(PATIENCE)
+        self.links.append(ours)
+        ((kind, _),) = Records().feed(ours.recv(100))
+        assert kind == UP
+        return ours, claims
+
+    def hear(self) -> Any:
+        return json.loads(self.control.recv(2**16))
+
+    def close(self) -> None:
+        self.control.close()
+        try:
+            self.process.wait(PATIENCE)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            for link in self.links:
+                link.close()
+
+
+@pytest.fixture
+def node() -> Iterator[_Node]:
+    made = _Node()
+    yield made
+    made.close()
+
+
+def _call(link: socket.socket, claims: int, function: Any, *args: Any) -> Any:
+    call = CODEC.dump_call(function, args, {})
+    os.eventfd_write(claims, 1)
+    link.sendall(task_record(1, None, [bytes(buffer) for buffer in call.buffers], None))
+    ((kind, body),) = Records().feed(link.recv(2**16))
+    assert kind == OUTCOME
+    return CODEC.load(read_outcome(body).buffers)
+
+
+def _gone(*pids: int) -> bool:
+    end = time.monotonic() + PATIENCE
+    while any(map(alive, pids)) and time.monotonic() < end:
+        select.select([], [], [], 0.01)
+    return not any(map(alive, pids))
+
+
+def test_a_forked_worker_runs_tasks(node: _Node) -> None:
+    link, claims = node.fork(0)
+    pid = _call(link, claims, os.getpid)
+    assert pid in descendants(node.process.pid)
+    os.close(claims)
+
+
+def test_a_dead_worker_is_told_with_its_status(node: _Node) -> None:
+    link, claims = node.fork(3)
+    os.kill(_call(link, claims, os.getpid), signal.SIGKILL)
+    assert node.hear() == {"dead": 3, "status": -signal.SIGKILL}
+    os.close(claims)
+
+
+def test_a_kill_takes_the_worker_and_what_is_below_it(node: _Node) -> None:
+    link, claims = node.fork(0)
+    pid = _call(link, claims, os.getpid)
+    below = _call(link, claims, os.spawnlp, os.P_NOWAIT, "setsid", "setsid", "sleep", "1000")
+    node.control.send(json.dumps({"kill": 0}).encode())
+    assert node.hear() == {"dead": 0, "status": -signal.SIGKILL}
+    assert _gone(pid, below)
+    os.close(claims)
+
+
+def test_what_a_dead_worker_left_running_is_killed(node: _Node) -> None:
+    link, claims = node.fork(0)
+    pid = _call(link, claims, os.getpid)
+    below = _call(link, claims, os.spawnlp, os.P_NOWAIT, "setsid", "setsid", "sleep", "1000")
+    os.kill(pid, signal.SIGKILL)
+    assert _gone(pid, below)
+    os.close(claims)
+
+
+def test_it_ends_with_everything_below_when_the_manager_hangs_up(node: _Node) -> None:
+    link, claims = node.fork(0)
+    pid = _call(link, claims, os.getpid)
+    below = _call(link, claims, os.spawnlp, os.P_NOWAIT, "setsid", "setsid", "sleep", "1000")
+    node.control.close()
+    assert node.process.wait(PATIENCE) == 0
+    assert _gone(pid, below)
+    os.close(claims)
