@@ -1,0 +1,261 @@
+"""One test for each option of a HighThroughputExecutor, on real processes."""
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from lamina.apps import App, python_app
+from lamina.codec import RemoteError
+from lamina.executors_htex import HighThroughputExecutor
+from lamina.kernel import Config, DataFlowKernel
+from lamina.providers import LocalProvider
+from lamina.scaling import NoScaling
+from lamina.vocabulary import (
+    ClosedError,
+    ConfigError,
+    ExecutorLost,
+    NodeLost,
+    SerializationError,
+    TaskWalltime,
+    WorkerLost,
+)
+
+WAIT = 30  # seconds
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataFlowKernel]:
+    with started(tmp_path_factory.mktemp("runs"), label="mine", max_workers_per_node=2) as made:
+        yield made
+
+
+def started(base: Path, **settings: Any) -> DataFlowKernel:
+    return DataFlowKernel(Config(executors=[HighThroughputExecutor(**settings)], run_dir=base))
+
+
+def the_executor(kernel: DataFlowKernel) -> HighThroughputExecutor:
+    (executor,) = kernel.executors.values()
+    assert isinstance(executor, HighThroughputExecutor)
+    return executor
+
+
+def eventually(condition: Callable[[], object]) -> bool:
+    deadline = time.monotonic() + WAIT
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def app(kernel: DataFlowKernel, function: Callable[..., Any], **options: Any) -> App[..., Any]:
+    return python_app(function, data_flow_kernel=kernel, **options)
+
+
+def double(value: int) -> int:
+    return 2 * value
+
+
+def sleep_after_noting(path: str, seconds: float) -> None:
+    Path(path).write_text(str(os.getpid()))
+    time.sleep(seconds)
+
+
+def test_label_is_its_name_in_the_kernel(kernel: DataFlowKernel) -> None:
+    assert kernel.labels == ("mine",)
+    assert app(kernel, double, executors=["mine"])(2).result(WAIT) == 4
+
+
+def test_max_workers_per_node_is_how_many_tasks_run_at_once(kernel: DataFlowKernel) -> None:
+    app(kernel, double)(1).result(WAIT)
+    assert the_executor(kernel).load().slots == 2
+    with pytest.raises(ConfigError, match="max_workers_per_node"):
+        HighThroughputExecutor(max_workers_per_node=0)
+
+
+def test_cores_per_worker_divides_the_cores(tmp_path: Path) -> None:
+    cores = len(os.sched_getaffinity(0))
+    with started(tmp_path, cores_per_worker=0.5) as kernel:
+        app(kernel, double)(1).result(WAIT)
+        assert the_executor(kernel).load().slots == 2 * cores
+    with pytest.raises(ConfigError, match="cores_per_worker"):
+        HighThroughputExecutor(cores_per_worker=0)
+
+
+def test_provider_says_how_many_blocks_there_are(tmp_path: Path) -> None:
+    provider = LocalProvider(init_blocks=2, min_blocks=2, max_blocks=2)
+    with started(tmp_path, provider=provider, max_workers_per_node=1) as kernel:
+        executor = the_executor(kernel)
+        assert eventually(lambda: len(executor.connected_blocks()) == 2)
+
+
+@pytest.mark.parametrize("encrypted", [True, False])
+def test_links_over_tcp_may_be_encrypted_or_not(tmp_path: Path, encrypted: bool) -> None:
+    settings = {"address": "127.0.0.1", "encrypted": encrypted, "max_workers_per_node": 1}
+    with started(tmp_path, **settings) as kernel:
+        assert app(kernel, double)(3).result(WAIT) == 6
+
+
+def test_worker_port_is_where_managers_connect(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = {"address": "127.0.0.1", "worker_port": port, "max_workers_per_node": 1}
+    with started(tmp_path, **settings) as kernel:
+        assert app(kernel, double)(3).result(WAIT) == 6
+        socket.create_connection(("127.0.0.1", port), timeout=WAIT).close()
+
+
+def test_a_silent_node_is_given_up_after_heartbeat_threshold(tmp_path: Path) -> None:
+    settings = {"heartbeat_period": 0.5, "heartbeat_threshold": 1.0, "max_workers_per_node": 1}
+    noted = tmp_path / "pid"
+    with started(tmp_path, **settings) as kernel:
+        future = app(kernel, sleep_after_noting)(str(noted), 100)
+        assert eventually(noted.exists)
+        (manager,) = the_executor(kernel).connected_managers()
+        os.kill(manager["pid"], signal.SIGSTOP)
+        began = time.monotonic()
+        try:
+            error = future.exception(WAIT)
+        finally:
+            os.kill(manager["pid"], signal.SIGCONT)
+        assert isinstance(error, NodeLost)
+        assert time.monotonic() - began < 10
+    with pytest.raises(ConfigError, match="heartbeat_threshold"):
+        HighThroughputExecutor(heartbeat_period=30, heartbeat_threshold=31)
+
+
+def test_a_node_whose_manager_died_is_lost_and_replaced(tmp_path: Path) -> None:
+    noted = tmp_path / "pid"
+    with started(tmp_path, max_workers_per_node=1) as kernel:
+        future = app(kernel, sleep_after_noting)(str(noted), 100)
+        assert eventually(noted.exists)
+        (manager,) = the_executor(kernel).connected_managers()
+        os.kill(manager["pid"], signal.SIGKILL)
+        assert isinstance(future.exception(WAIT), NodeLost)
+        assert app(kernel, double)(3).result(WAIT) == 6
+
+
+def test_a_block_that_was_idle_for_max_idletime_is_given_back(tmp_path: Path) -> None:
+    with started(tmp_path, max_idletime=0.2, max_workers_per_node=1) as kernel:
+        executor = the_executor(kernel)
+        assert app(kernel, double)(3).result(WAIT) == 6
+        assert eventually(lambda: not executor.connected_managers())
+        assert app(kernel, double)(4).result(WAIT) == 8
+
+
+def test_strategy_says_how_many_blocks_there_should_be(tmp_path: Path) -> None:
+    provider = LocalProvider(init_blocks=1, max_blocks=3)
+
+    def rest(seconds: float) -> None:
+        time.sleep(seconds)
+
+    settings = {"strategy": NoScaling(), "provider": provider, "max_workers_per_node": 1}
+    with started(tmp_path, **settings) as kernel:
+        futures = [app(kernel, rest)(0.05) for _ in range(20)]
+        for future in futures:
+            future.result(WAIT)
+        assert len(the_executor(kernel).connected_blocks()) == 1
+
+
+def test_an_executor_whose_blocks_cannot_start_says_why(tmp_path: Path) -> None:
+    provider = LocalProvider(worker_init="echo no licence >&2; exit 9")
+    with started(tmp_path, provider=provider, max_workers_per_node=1) as kernel:
+        error = app(kernel, double)(1).exception(WAIT)
+        assert isinstance(error, ExecutorLost)
+        assert "no licence" in str(error)
+
+
+def test_address_is_needed_where_blocks_are_elsewhere() -> None:
+    class Elsewhere(LocalProvider):
+        @property
+        def blocks_are_local(self) -> bool:
+            return False
+
+    with pytest.raises(ConfigError, match="address"):
+        HighThroughputExecutor(provider=Elsewhere())
+
+
+def test_codec_says_what_can_travel(kernel: DataFlowKernel, tmp_path: Path) -> None:
+    def nested(value: int) -> int:
+        return value + 1
+
+    assert app(kernel, nested)(1).result(WAIT) == 2
+    with started(tmp_path, codec="pickle", max_workers_per_node=1) as plain:
+        assert isinstance(app(plain, nested)(1).exception(WAIT), SerializationError)
+
+
+def test_env_is_set_for_the_task_alone(kernel: DataFlowKernel) -> None:
+    def read(name: str) -> str | None:
+        return os.environ.get(name)
+
+    assert app(kernel, read, env={"LAMINA_ROW": "set"})("LAMINA_ROW").result(WAIT) == "set"
+    assert app(kernel, read)("LAMINA_ROW").result(WAIT) is None
+
+
+def test_walltime_stops_the_work(kernel: DataFlowKernel, tmp_path: Path) -> None:
+    noted = tmp_path / "pid"
+    error = app(kernel, sleep_after_noting, walltime=1)(str(noted), 100).exception(WAIT)
+    assert isinstance(error, TaskWalltime)
+    assert error.stopped
+    worker = int(noted.read_text())
+    assert eventually(lambda: not Path(f"/proc/{worker}").exists())
+
+
+def test_streams_of_a_python_app_are_its_own(kernel: DataFlowKernel, tmp_path: Path) -> None:
+    def speak() -> None:
+        print("aloud")
+        print("aside", file=sys.stderr)
+
+    out, err = str(tmp_path / "out"), str(tmp_path / "err")
+    app(kernel, speak)(stdout=out, stderr=(err, "w")).result(WAIT)
+    assert (Path(out).read_text(), Path(err).read_text()) == ("aloud\n", "aside\n")
+
+
+def test_a_worker_that_dies_under_its_task_is_told_and_replaced(kernel: DataFlowKernel) -> None:
+    def leave() -> NoReturn:
+        os._exit(7)
+
+    error = app(kernel, leave)().exception(WAIT)
+    assert isinstance(error, WorkerLost)
+    assert "exit status 7" in str(error)
+    assert app(kernel, double)(3).result(WAIT) == 6
+
+
+class Stuck(Exception):
+    """Cannot be pickled."""
+
+    def __reduce__(self) -> NoReturn:
+        msg = "not me"
+        raise TypeError(msg)
+
+
+def test_what_cannot_be_pickled_is_a_typed_error(kernel: DataFlowKernel) -> None:
+    def give() -> Any:
+        return iter(open(os.devnull, "rb"))  # it is to be returned open
+
+    def throw() -> NoReturn:
+        raise Stuck("it said")
+
+    assert isinstance(app(kernel, double)(Stuck()).exception(WAIT), SerializationError)
+    assert isinstance(app(kernel, give)().exception(WAIT), SerializationError)
+    error = app(kernel, throw)().exception(WAIT)
+    assert isinstance(error, RemoteError)
+    assert "it said" in str(error)
+    assert app(kernel, double)(3).result(WAIT) == 6
+
+
+def test_closing_ends_what_is_left(tmp_path: Path) -> None:
+    noted = tmp_path / "pid"
+    kernel = started(tmp_path, max_workers_per_node=1)
+    future = app(kernel, sleep_after_noting)(str(noted), 100)
+    assert eventually(noted.exists)
+    kernel.close()
+    assert isinstance(future.exception(0), ClosedError)
