@@ -4,16 +4,19 @@ import enum
 import functools
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, cast, overload
+
+import attrs
 
 from lamina.app_bodies import BashBody, PythonBody, plain_body
 from lamina.apps.call import SpecialCall, read_special_call
 from lamina.apps.futures import AppFuture
+from lamina.apps.mapping import map_calls
 from lamina.apps.options import AppOptions, Options, changed
 from lamina.apps.registry import current
 from lamina.apps.shape import SPECIAL, Shape
-from lamina.kernel import Kernel, TaskSpec
+from lamina.kernel import Kernel, TaskOptions, TaskSpec
 from lamina.vocabulary import ConfigError, NoDataFlowKernelError, UsageError
 
 __all__ = ["App", "Kind"]
@@ -38,7 +41,8 @@ class Kind(enum.Enum):
 class App(Generic[P, R]):
     """A function that becomes a task when it is called; made by the decorators.
 
-    ``__wrapped__`` is what runs: the function, marked as a task while it does.
+    ``__wrapped__`` is what runs: the function, marked as a task while it does. So is the body of
+    a join app: one that waits holds a thread of the kernel, which other bodies may need to end.
     """
 
     def __init__(self, kind: Kind, function: Callable[P, Any], options: Options) -> None:
@@ -49,9 +53,7 @@ class App(Generic[P, R]):
         self.__name__: str = getattr(function, "__name__", type(function).__name__)
         self._kind, self._options = kind, options
         self._function: Callable[..., Any] = function
-        # A join app's body runs in the program, where it may ask futures for what they have.
-        joins = kind is Kind.JOIN and not inspect.iscoroutinefunction(function)
-        self.__wrapped__: Callable[..., Any] = function if joins else plain_body(function)
+        self.__wrapped__: Callable[..., Any] = plain_body(function)
         self._shape = Shape(function, self.__name__)
         self.__signature__ = self._shape.signature
         self._receiver: tuple[Any, ...] = ()
@@ -65,11 +67,11 @@ class App(Generic[P, R]):
                 msg = f"ignore_for_cache of {self.__name__} names {', '.join(unknown)}, "
                 raise ConfigError(msg + "which it has no parameter for")
         self._task_name = self._options.name or self.__name__
-        self._fixed = self._options.for_spec()
-        if self._options.cache:
-            self._fixed["memo_function"] = self._function
-        if self._kind is Kind.JOIN:
-            self._fixed["join"] = True
+        self._task_options = TaskOptions(
+            join=self._kind is Kind.JOIN,
+            memo_function=self._function if self._options.cache else None,
+            **self._options.for_tasks(),
+        )
 
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> AppFuture[R]: ...
@@ -96,14 +98,7 @@ class App(Generic[P, R]):
         future: AppFuture[R] = AppFuture()
         future._kernel = kernel
         kernel.submit(
-            TaskSpec(
-                function=self.__wrapped__,
-                args=args,
-                kwargs=kwargs,
-                future=future,
-                name=self._task_name,
-                **self._fixed,
-            )
+            TaskSpec(self.__wrapped__, args, kwargs, future, self._task_name, self._task_options)
         )
         return future
 
@@ -114,27 +109,27 @@ class App(Generic[P, R]):
         future: AppFuture[R] = AppFuture()
         future._kernel = kernel
         files = call.data_futures(future)
-        fixed = dict(self._fixed)
+        own: dict[str, Any] = {}
         if call.walltime is not None:
-            fixed["walltime"] = call.walltime
+            own["walltime"] = call.walltime
         if call.resources is not None:
-            fixed["resources"] = call.resources
+            own["resources"] = call.resources
         if call.expected is not None:
-            fixed["expected"] = call.expected
-        if call.dropped or call.not_counted:
-            ignored = self._options.ignore_for_cache | call.not_counted
-            fixed["ignore_for_cache"] = ignored
+            own["expected"] = call.expected
+        if call.not_counted:
+            own["ignore_for_cache"] = self._options.ignore_for_cache | call.not_counted
         if call.mark:
-            fixed["version"] = self._options.version + call.mark
+            own["version"] = self._options.version + call.mark
+        options = attrs.evolve(self._task_options, **own) if own else self._task_options
         spec = TaskSpec(
-            function=self._body(call, fixed.get("walltime")),
+            function=self._body(call, options.walltime),
             args=call.args,
             kwargs=call.kwargs,
             future=future,
             name=self._task_name,
+            options=options,
             outputs=call.outputs,
             log_paths=tuple(where.path for where in (call.stdout, call.stderr) if where),
-            **fixed,
         )
         kernel.submit(spec, call.task)
         for file in files:
@@ -162,6 +157,29 @@ class App(Generic[P, R]):
         if not call.dropped and stdout is None and stderr is None:
             return body
         return PythonBody(body, call.dropped, stdout, stderr)
+
+    def map(
+        self, *iterables: Iterable[object], window: int = 10_000, ordered: bool = True
+    ) -> Generator[R, None, None]:
+        """Call it once for each item, and give the results; like the built-in ``map``.
+
+        Calls are made as results are asked for, and no call is made while ``window`` results
+        are still to come or to be taken: so an endless iterable does not fill the memory.
+        Nothing is called before the first result is asked for. What remains when an error is
+        raised, or when the generator is closed or forgotten, is cancelled.
+
+        Args:
+            *iterables: The arguments, one iterable for each; the shortest ends it.
+            window: How many calls may be alive at once.
+            ordered: Results in the order of the items; otherwise as they come.
+
+        Yields:
+            The results. A call that fails raises its error in the place of its result.
+
+        Raises:
+            UsageError: The window is no whole number of 1 or more.
+        """
+        return map_calls(self, iterables, window, ordered=ordered)
 
     def options(self, **options: Unpack[AppOptions]) -> "App[P, R]":
         """The same app with other options; the ones that are not named stay.
@@ -194,7 +212,9 @@ class App(Generic[P, R]):
         bound = self._copy()
         bound._receiver = (instance,)
         parameters = list(self._shape.signature.parameters.values())
-        bound.__signature__ = self._shape.signature.replace(parameters=parameters[1:])
+        if parameters and parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL:
+            del parameters[0]
+        bound.__signature__ = self._shape.signature.replace(parameters=parameters)
         return bound
 
     def __repr__(self) -> str:

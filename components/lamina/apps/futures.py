@@ -7,7 +7,7 @@ from concurrent.futures import Future, InvalidStateError
 from typing import Any, TypeVar
 
 from lamina.app_bodies import FutureStub, inside_task
-from lamina.kernel import Kernel, KernelFuture, TaskSpec
+from lamina.kernel import Kernel, KernelFuture, TaskOptions, TaskSpec
 from lamina.vocabulary import (
     DependencyError,
     File,
@@ -23,10 +23,56 @@ R = TypeVar("R")
 
 StreamSpec = str | tuple[str, str] | None
 
+_INLINE = TaskOptions(inline=True)
 _starting = threading.Lock()
 
 
-class AppFuture(KernelFuture[R]):
+class _UserFuture(Future[R]):
+    """Waiting as our users may do it: awaited as well, and never by a task for another task."""
+
+    def result(self, timeout: float | None = None) -> R:
+        """Wait for the result; that of a DataFuture is its File, once it is written.
+
+        Raises:
+            WaitInsideTaskError: The caller is itself a task or a join body, and it is not done.
+            TimeoutError: ``timeout`` seconds were not enough.
+            Exception: The task's own.
+        """
+        if inside_task():
+            _refuse_to_wait(self)
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait for the end, and give the exception if there was one.
+
+        Raises:
+            WaitInsideTaskError: The caller is itself a task or a join body, and it is not done.
+            TimeoutError: ``timeout`` seconds were not enough.
+        """
+        if inside_task():
+            _refuse_to_wait(self)
+        return super().exception(timeout)
+
+    def __await__(self) -> Generator[Any, None, R]:
+        if inside_task():
+            _refuse_to_wait(self)
+        return asyncio.wrap_future(self).__await__()
+
+    def __reduce__(self) -> tuple[type[FutureStub], tuple[str]]:
+        return FutureStub, (_description_of(self),)
+
+
+def _refuse_to_wait(future: _UserFuture[Any]) -> None:
+    if not future.done():
+        raise WaitInsideTaskError(_description_of(future))
+
+
+def _description_of(future: _UserFuture[Any]) -> str:
+    assert isinstance(future, AppFuture | DataFuture)
+    return future.described
+
+
+class AppFuture(_UserFuture[R], KernelFuture[R]):
     """The result that a call of an app will have.
 
     A real ``concurrent.futures.Future`` that can be awaited as well. ``future[key]`` and
@@ -72,33 +118,8 @@ class AppFuture(KernelFuture[R]):
             return TaskState.CANCELLED
         error = super().exception(0)
         if error is None:
-            return TaskState.EXEC_DONE
+            return TaskState.MEMO_DONE if self._remembered else TaskState.EXEC_DONE
         return TaskState.DEP_FAIL if isinstance(error, DependencyError) else TaskState.FAILED
-
-    def result(self, timeout: float | None = None) -> R:
-        """Wait for the result.
-
-        Raises:
-            WaitInsideTaskError: The caller is itself a task.
-            TimeoutError: ``timeout`` seconds were not enough.
-            Exception: The task's own.
-        """
-        _refuse_to_wait(self, self.described)
-        return super().result(timeout)
-
-    def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Wait for the end, and give the exception if there was one.
-
-        Raises:
-            WaitInsideTaskError: The caller is itself a task.
-            TimeoutError: ``timeout`` seconds were not enough.
-        """
-        _refuse_to_wait(self, self.described)
-        return super().exception(timeout)
-
-    def __await__(self) -> Generator[Any, None, R]:
-        _refuse_to_wait(self, self.described)
-        return asyncio.wrap_future(self).__await__()
 
     def __getitem__(self, key: Any) -> "AppFuture[Any]":
         return DerivedFuture(self, _item, key, f"{self._name}[{key!r:.40}]")
@@ -113,17 +134,9 @@ class AppFuture(KernelFuture[R]):
     # With __getitem__ alone, Python would try to count through it for ever.
     __iter__ = None
 
-    def __reduce__(self) -> tuple[type[FutureStub], tuple[str]]:
-        return FutureStub, (self.described,)
-
 
 def _item(value: Any, key: Any) -> Any:
     return value[key]
-
-
-def _refuse_to_wait(future: Future[Any], what: str) -> None:
-    if inside_task() and not future.done():
-        raise WaitInsideTaskError(what)
 
 
 class DerivedFuture(AppFuture[Any]):
@@ -132,7 +145,6 @@ class DerivedFuture(AppFuture[Any]):
     def __init__(
         self, parent: AppFuture[Any], take: Callable[[Any, Any], Any], key: Any, name: str
     ) -> None:
-        self._submitted = True  # while the base class makes the condition
         super().__init__()
         self._submitted = False
         self._kernel, self._name = parent._kernel, name
@@ -142,14 +154,15 @@ class DerivedFuture(AppFuture[Any]):
     # Everybody who waits for a future, asks for its state or adds a callback takes this lock
     # first, concurrent.futures.wait and as_completed included: so this is where it is noticed.
     @property
-    def _condition(self) -> threading.Condition:
+    def _condition(self) -> threading.Condition:  # type: ignore[override]  # not so in the stubs
         if not self._submitted:
             self.ensure_submitted()
-        return self._real_condition
+        return super()._condition
 
-    @_condition.setter
-    def _condition(self, condition: threading.Condition) -> None:
-        self._real_condition = condition
+    def done(self) -> bool:
+        """Whether it has ended; asking is caring."""
+        self.ensure_submitted()
+        return super().done()
 
     def ensure_submitted(self) -> None:
         """Submit it, unless that has been done."""
@@ -167,7 +180,7 @@ class DerivedFuture(AppFuture[Any]):
             args=(parent, self._key),
             future=self,
             name=self._name,
-            inline=True,
+            options=_INLINE,
         )
         try:
             self._kernel.submit(spec)
@@ -195,7 +208,7 @@ class DerivedFuture(AppFuture[Any]):
         return f"<{type(self).__name__} {self._name}, not submitted yet>"
 
 
-class DataFuture(Future[File]):
+class DataFuture(_UserFuture[File]):
     """A file that a task will write: its result is the File, or the task's exception.
 
     Passed to another app it is a dependency, and arrives as the File.
@@ -257,31 +270,3 @@ class DataFuture(Future[File]):
         if parent is None:
             return super().cancel()
         return parent.cancel()
-
-    def result(self, timeout: float | None = None) -> File:
-        """Wait until it is written.
-
-        Raises:
-            WaitInsideTaskError: The caller is itself a task.
-            TimeoutError: ``timeout`` seconds were not enough.
-            Exception: That of the task that was to write it.
-        """
-        _refuse_to_wait(self, self.described)
-        return super().result(timeout)
-
-    def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Wait for the end, and give the exception if there was one.
-
-        Raises:
-            WaitInsideTaskError: The caller is itself a task.
-            TimeoutError: ``timeout`` seconds were not enough.
-        """
-        _refuse_to_wait(self, self.described)
-        return super().exception(timeout)
-
-    def __await__(self) -> Generator[Any, None, File]:
-        _refuse_to_wait(self, self.described)
-        return asyncio.wrap_future(self).__await__()
-
-    def __reduce__(self) -> tuple[type[FutureStub], tuple[str]]:
-        return FutureStub, (self.described,)

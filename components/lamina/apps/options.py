@@ -152,8 +152,8 @@ class Options:
             msg = "retries and retry are both given; write retry=Retries(n) alone"
             raise ConfigError(msg)
 
-    def for_spec(self) -> dict[str, Any]:
-        """The part that every TaskSpec of the app has, but for those with the defaults."""
+    def for_tasks(self) -> dict[str, Any]:
+        """What all tasks of the app have in common, but for what is as the defaults."""
         retry = self.retry if self.retries is None else Retries(self.retries)
         given = {
             "executors": self.executors,
@@ -206,8 +206,8 @@ def _refuse_unknown(given: Mapping[str, Any]) -> None:
 
 
 _SPECIFIED = (
-    "cores", "disk", "gpus", "memory", "num_nodes", "num_ranks", "ranks_per_node",
-    "running_time_min",
+    "cores", "disk", "gpus", "launcher_options", "memory", "num_nodes", "num_ranks",
+    "ranks_per_node", "running_time_min",
 )  # fmt: skip
 
 
@@ -233,12 +233,14 @@ def read_specification(given: object) -> tuple[Resources, float | None]:
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             msg = f"{what} has {key}={value!r}; it must be a number"
             raise ConfigError(msg)
-        if isinstance(value, str) and key not in ("memory", "disk"):
-            msg = f"{what} has {key}={value!r}; it must be a number"
+        wanted = "text" if key == "launcher_options" else "a number"
+        if isinstance(value, str) != (wanted == "text") and key not in ("memory", "disk"):
+            msg = f"{what} has {key}={value!r}; it must be {wanted}"
             raise ConfigError(msg)
-    nodes = given.get("num_nodes", 0)
-    ranks = given.get("num_ranks", given.get("ranks_per_node", 0) * max(1, nodes))
+    nodes, ranks = _nodes_and_ranks(given, what)
     extra = {}
+    if given.get("launcher_options"):
+        extra["launcher_options"] = given["launcher_options"]
     if "disk" in given:
         extra["disk"] = read_bytes(given["disk"], unit=2**20, what="disk")
     resources = Resources(
@@ -251,3 +253,22 @@ def read_specification(given: object) -> tuple[Resources, float | None]:
     )
     minutes = given.get("running_time_min")
     return resources, None if minutes is None else read_seconds(minutes * 60, what="running time")
+
+
+def _nodes_and_ranks(given: Mapping[str, Any], what: str) -> tuple[int, int]:
+    """Two of the number of nodes, of ranks, and of ranks on each node say the third."""
+    nodes, ranks = given.get("num_nodes", 0), given.get("num_ranks", 0)
+    each = given.get("ranks_per_node", 0)
+    if not each:
+        return nodes, ranks
+    if not nodes and ranks:
+        nodes = -(-ranks // each)
+    if not ranks:
+        ranks = each * max(1, nodes)
+    if ranks != each * max(1, nodes):
+        msg = (
+            f"{what} has num_nodes={nodes}, num_ranks={ranks} and ranks_per_node={each}, which "
+            "cannot all be; leave one of them out"
+        )
+        raise ConfigError(msg)
+    return nodes, ranks

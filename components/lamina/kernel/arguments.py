@@ -1,6 +1,6 @@
 """The futures among a call's arguments: found when it is submitted, replaced when it is ready."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -14,12 +14,14 @@ _ATOMS = frozenset({int, float, str, bool, bytes, complex, type(None), File})
 
 def gather(
     resolver: DependencyResolver, app: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> list[Future[Any]]:
+) -> Sequence[Future[Any]]:
     """All futures that the call depends on, each once, in the order of its arguments.
 
     Raises:
         FutureInArgumentsError: One hides where the resolver does not look.
     """
+    if not args and not kwargs:
+        return ()
     found: dict[int, Future[Any]] = {}
     for index, argument in enumerate(args):
         if type(argument) not in _ATOMS:
@@ -33,7 +35,7 @@ def gather(
                     _gather_one(resolver, app, element, f"inputs[{index}]", found)
         else:
             _gather_one(resolver, app, argument, f"kwargs[{name!r}]", found)
-    return list(found.values())
+    return list(found.values()) if found else ()
 
 
 def _gather_one(

@@ -1,7 +1,7 @@
 """How a kernel is to be: a value that starts nothing and may be used any number of times."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
 import attrs
@@ -10,10 +10,9 @@ from lamina.dependencies import DependencyResolver, resolver_named
 from lamina.events import EventSink
 from lamina.executors import Executor
 from lamina.memo import Memo
-from lamina.plugins import resolve
+from lamina.plugins import ConfigErrors, Mistake, resolve
 from lamina.retry_policy import Retries, RetryPolicy, default_policy
 from lamina.routing import Router
-from lamina.vocabulary import ConfigError
 
 __all__ = ["Config", "ExitMode"]
 
@@ -22,6 +21,16 @@ ExitMode: TypeAlias = Literal["cleanup", "skip", "wait"]
 _EXIT_MODES = ("cleanup", "skip", "wait")
 _RESOLVERS = ("shallow", "deep")
 
+# What an object of each kind can do at the least, and one that would do.
+_EXECUTOR = ("cancel", "close", "label", "launch", "load", "start")
+_PARTS = {
+    "retry_policy": (("decide",), "a retry policy, such as Retries(2)"),
+    "memoizer": (("key", "look_up", "record"), "a memo, such as InMemoryMemo()"),
+    "router": (("choose",), "a router, such as RoundRobin()"),
+}
+_RESOLVER = ("gather", "unwrap")
+_SINK = ("close", "take")
+
 
 def _default_executors() -> tuple[Executor, ...]:
     # By name: the kernel knows no executor but through its Protocol.
@@ -29,49 +38,19 @@ def _default_executors() -> tuple[Executor, ...]:
     return (executor,)
 
 
-def _several(value: Iterable[Executor]) -> tuple[Executor, ...]:
-    if hasattr(value, "launch"):
-        msg = "executors is one executor; write executors=[it]"
-        raise ConfigError(msg)
+def _executors(value: Iterable[Executor]) -> Any:
+    return _several(value)
+
+
+def _sinks(value: Iterable[EventSink]) -> Any:
+    return _several(value)
+
+
+def _several(value: object) -> Any:
+    """A tuple, or what it is: that is complained of together with everything else."""
+    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
+        return value
     return tuple(value)
-
-
-def _sinks(value: Iterable[EventSink]) -> tuple[EventSink, ...]:
-    return tuple(value)
-
-
-def _distinct(_: object, __: object, executors: tuple[Executor, ...]) -> None:
-    if not executors:
-        msg = "executors is empty; give at least one, such as ThreadPoolExecutor()"
-        raise ConfigError(msg)
-    seen: set[str] = set()
-    for executor in executors:
-        if executor.label in seen:
-            msg = (
-                f"two executors have the label {executor.label!r}; give each its own, "
-                f"such as label={executor.label + '2'!r}"
-            )
-            raise ConfigError(msg)
-        seen.add(executor.label)
-
-
-def _at_least(least: int) -> Callable[[object, "attrs.Attribute[int]", object], None]:
-    def check(_: object, attribute: "attrs.Attribute[int]", value: object) -> None:
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            msg = f"{attribute.name} is {value!r}; it must be a whole number, {least} or more"
-            raise ConfigError(msg)
-
-    return check
-
-
-def _one_of(names: tuple[str, ...]) -> Callable[[object, "attrs.Attribute[Any]", object], None]:
-    def check(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
-        if value not in names:
-            choice = ", ".join(repr(name) for name in names)
-            msg = f"{attribute.name} is {value!r}; it must be one of {choice}"
-            raise ConfigError(msg)
-
-    return check
 
 
 @attrs.frozen(kw_only=True)
@@ -79,13 +58,11 @@ class Config:
     """How a kernel is to be. Every kernel made from it has its own run.
 
     Raises:
-        ConfigError: A setting cannot work; the text says what would.
+        ConfigErrors: Settings cannot work; the text names each, and what would.
     """
 
-    executors: tuple[Executor, ...] = attrs.field(
-        factory=_default_executors, converter=_several, validator=_distinct
-    )
-    retries: int = attrs.field(default=0, validator=_at_least(0))
+    executors: tuple[Executor, ...] = attrs.field(factory=_default_executors, converter=_executors)
+    retries: int = 0
     """New attempts after any failure; 0 leaves it to the default policy."""
     retry_policy: RetryPolicy | None = None
     memoizer: Memo | None = None
@@ -94,9 +71,9 @@ class Config:
     """Where futures are looked for in arguments: ``"shallow"``, ``"deep"`` or your own."""
     router: Router | None = None
     """Which executor gets a task; None for the one with the least work per slot."""
-    exit_mode: ExitMode = attrs.field(default="cleanup", validator=_one_of(_EXIT_MODES))
+    exit_mode: ExitMode = "cleanup"
     """At the end of ``with``: close it, leave it running, or wait for its tasks and close it."""
-    internal_tasks_max_threads: int = attrs.field(default=10, validator=_at_least(1))
+    internal_tasks_max_threads: int = 10
     """Threads on which the bodies of join apps run."""
     run_dir: str | os.PathLike[str] = "runinfo"
     """Where each run makes a numbered directory of its own."""
@@ -105,13 +82,8 @@ class Config:
     """Makes the path for a stream whose name is AUTO_LOGNAME; None for one below the run_dir."""
 
     def __attrs_post_init__(self) -> None:
-        if self.retries and self.retry_policy is not None:
-            msg = "retries and retry_policy are both given; write retry_policy=Retries(n) alone"
-            raise ConfigError(msg)
-        if isinstance(self.dependency_resolver, str):
-            _one_of(_RESOLVERS)(
-                self, attrs.fields(Config).dependency_resolver, self.dependency_resolver
-            )
+        if mistakes := [Mistake("", says) for says in _complaints(self)]:
+            raise ConfigErrors(mistakes)
 
     @property
     def policy(self) -> RetryPolicy:
@@ -126,3 +98,89 @@ class Config:
         if isinstance(self.dependency_resolver, str):
             return resolver_named(self.dependency_resolver)
         return self.dependency_resolver
+
+
+def _complaints(config: Any) -> Iterator[str]:
+    """What cannot work, each with what would."""
+    yield from _of_executors(config.executors)
+    yield from _of_numbers(config)
+    yield from _of_parts(config)
+    yield from _of_sinks(config.event_sinks)
+    if config.exit_mode not in _EXIT_MODES:
+        yield _not_one_of("exit_mode", config.exit_mode, _EXIT_MODES)
+    if not isinstance(config.run_dir, str | os.PathLike):
+        yield f"run_dir is {config.run_dir!r:.100}; it must be a path"
+
+
+def _of_executors(executors: Any) -> Iterator[str]:
+    if not isinstance(executors, tuple):
+        if _is_such(executors, _EXECUTOR):
+            yield "executors is one executor; write executors=[it]"
+        else:
+            yield f"executors is {executors!r:.100}; write a list, as [ThreadPoolExecutor()]"
+        return
+    if not executors:
+        yield "executors is empty; give at least one, such as ThreadPoolExecutor()"
+    seen: set[str] = set()
+    for index, executor in enumerate(executors):
+        if not _is_such(executor, _EXECUTOR):
+            yield (
+                f"executors[{index}] is {executor!r:.100}; it must be an executor, such as "
+                "ThreadPoolExecutor() of this package, or a ForeignExecutor around a pool"
+            )
+        elif not isinstance(executor.label, str) or not executor.label:
+            yield f"executors[{index}] has the label {executor.label!r}; it must be a name"
+        elif executor.label in seen:
+            yield (
+                f"two executors have the label {executor.label!r}; give each its own, "
+                f"such as label={executor.label + '2'!r}"
+            )
+        else:
+            seen.add(executor.label)
+
+
+def _of_numbers(config: Config) -> Iterator[str]:
+    for name, least in (("retries", 0), ("internal_tasks_max_threads", 1)):
+        value = getattr(config, name)
+        if type(value) is not int or value < least:
+            yield f"{name} is {value!r:.100}; it must be a whole number, {least} or more"
+
+
+def _of_parts(config: Any) -> Iterator[str]:
+    for name, (can, such) in _PARTS.items():
+        value = getattr(config, name)
+        if value is not None and not _is_such(value, can):
+            yield f"{name} is {value!r:.100}; it must be {such}"
+    if config.retries and config.retry_policy is not None:
+        yield "retries and retry_policy are both given; write retry_policy=Retries(n) alone"
+    resolver = config.dependency_resolver
+    if isinstance(resolver, str):
+        if resolver not in _RESOLVERS:
+            yield _not_one_of("dependency_resolver", resolver, _RESOLVERS)
+    elif not _is_such(resolver, _RESOLVER):
+        yield _not_one_of("dependency_resolver", resolver, _RESOLVERS) + ", or a resolver"
+    if config.std_autopath is not None and not callable(config.std_autopath):
+        yield (
+            f"std_autopath is {config.std_autopath!r:.100}; it must be a function of the task's "
+            "number, its name and the stream, or None"
+        )
+
+
+def _of_sinks(sinks: Any) -> Iterator[str]:
+    if not isinstance(sinks, tuple):
+        said = "is one sink" if _is_such(sinks, _SINK) else f"is {sinks!r:.100}"
+        yield f"event_sinks {said}; write a list of sinks, such as [MemorySink()]"
+        return
+    for index, sink in enumerate(sinks):
+        if not _is_such(sink, _SINK):
+            yield f"event_sinks[{index}] is {sink!r:.100}; it must be a sink, such as MemorySink()"
+
+
+def _is_such(value: object, can: tuple[str, ...]) -> bool:
+    """Whether it is an object that can do this; a class has yet to be called."""
+    return not isinstance(value, type) and all(hasattr(value, name) for name in can)
+
+
+def _not_one_of(name: str, value: object, names: tuple[str, ...]) -> str:
+    choice = ", ".join(repr(one) for one in names)
+    return f"{name} is {value!r:.100}; it must be one of {choice}"

@@ -18,7 +18,7 @@ from lamina.kernel.config import Config
 from lamina.kernel.engine import Engine, settle
 from lamina.kernel.fleet import Fleet
 from lamina.kernel.futures import KernelFuture
-from lamina.kernel.graph import Phase, Resolve
+from lamina.kernel.phases import Phase, Resolve
 from lamina.kernel.protocol import TaskSpec
 from lamina.kernel.rundir import make_run_dir
 from lamina.kernel.task import Task
@@ -107,14 +107,15 @@ class DataFlowKernel:
         """
         if self._closed:
             raise KernelClosedError(spec.name)
-        if spec.executors is not None:
-            self._fleet.check(spec.executors)
+        options = spec.options
+        if options.executors is not None:
+            self._fleet.check(options.executors)
         futures = gather(self._resolver, spec.name, spec.args, spec.kwargs)
         engine = self._engine
         waits, foreign = engine.sort(futures) if futures else ((), ())
         if task is None:
             task = TaskId(next(self._ids))
-        record = Task(task, spec, futures, executors=spec.executors, resources=spec.resources)
+        record = Task(task, spec, futures, options.executors, options.resources)
         future = spec.future
         if isinstance(future, KernelFuture):
             future.bind(engine, task, spec.name)

@@ -15,21 +15,21 @@ from lamina.kernel.driver import Driver
 from lamina.kernel.failures import add_note_once, dependency_error, first_failed, join_error
 from lamina.kernel.fleet import Fleet
 from lamina.kernel.futures import KernelFuture
-from lamina.kernel.graph import (
+from lamina.kernel.graph import Graph
+from lamina.kernel.joins import futures_in, results_in
+from lamina.kernel.memories import Memories
+from lamina.kernel.phases import (
     Consult,
     Effect,
-    Graph,
     Joined,
     Launch,
     Phase,
     Prepare,
     Resolve,
 )
-from lamina.kernel.joins import futures_in, results_in
-from lamina.kernel.outputs import marks_of, still_there
 from lamina.kernel.task import Task
 from lamina.kernel.timer import Timer
-from lamina.memo import Entry, Hit, Memo, Subject
+from lamina.memo import Memo
 from lamina.retry_policy import Again, RetryPolicy, Trouble
 from lamina.vocabulary import (
     AttemptId,
@@ -77,10 +77,11 @@ class Engine:
         self._spare = Crew("lamina-kernel")
         self.driver = Driver(self._settle, self._spare)
         self._timer = Timer("lamina-timer", clock, lambda: self.driver.post(self._on_time))
-        self._fleet, self._memo, self._policy, self._resolver = fleet, memo, policy, resolver
+        self._fleet, self._policy, self._resolver = fleet, policy, resolver
+        self._memories = Memories(memo)
         self._clock, self._emit = clock, emit
         self._attempts = itertools.count()
-        self._remembers = False
+        self._heard = self.report  # one object, by which executors gather what they report
 
     def stop(self) -> None:
         """End all threads of its own."""
@@ -125,7 +126,7 @@ class Engine:
         if owner is None:
             return
         task = self.tasks[owner]
-        if not task.spec.join:
+        if not task.spec.options.join:
             self.graph.succeeded(outcome.attempt, outcome.value)
             return
         try:
@@ -189,21 +190,12 @@ class Engine:
 
     def _settle(self) -> None:
         while effects := self.graph.take():
-            if self._remembers:
-                entries = [entry for effect in effects if (entry := self._entry(effect))]
-                if entries:
-                    self._record(entries)
+            self._memories.record(effects, self.tasks)
             for effect in effects:
                 try:
                     self._perform(effect)
                 except Exception:  # the effects after it belong to other tasks
                     _LOG.exception("the kernel could not do what was to be done")
-
-    def _record(self, entries: Sequence[Entry]) -> None:
-        try:
-            self._memo.record(entries)
-        except Exception:  # the tasks succeeded all the same
-            _LOG.exception("the memo could not record %d results", len(entries))
 
     def _perform(self, effect: Effect) -> None:
         if isinstance(effect, Resolve):
@@ -231,6 +223,7 @@ class Engine:
 
     def _prepare(self, task: Task) -> None:
         spec = task.spec
+        options = spec.options
         try:
             if task.args is None:
                 failed = first_failed(task.dependencies)
@@ -243,9 +236,10 @@ class Engine:
                     task.dependencies, spec.args, spec.kwargs = (), (), {}
                 else:
                     task.args, task.kwargs = spec.args, spec.kwargs
-            if spec.cache and self._remembered(task):
+            if options.cache and (hit := self._memories.find(task)):
+                self.graph.end(task.id, TaskState.MEMO_DONE, hit.value)
                 return
-            if spec.join or spec.inline:
+            if options.join or options.inline:
                 label = INTERNAL
             else:
                 label = self._fleet.route(spec.name, task.executors, task.resources)
@@ -255,29 +249,6 @@ class Engine:
             return
         task.attempt = AttemptId(next(self._attempts))
         self.graph.prepared(task.id, task.attempt, label, task.key)
-
-    def _remembered(self, task: Task) -> bool:
-        spec = task.spec
-        assert task.args is not None
-        assert task.kwargs is not None
-        if task.key is None:
-            self._remembers = True
-            function = spec.memo_function or spec.function
-            task.key = self._memo.key(
-                Subject(
-                    function,
-                    task.args,
-                    task.kwargs,
-                    spec.outputs,
-                    spec.ignore_for_cache,
-                    spec.version,
-                )
-            )
-        found = self._memo.look_up(task.key)
-        if isinstance(found, Hit) and still_there(spec.outputs, found.outputs):
-            self.graph.end(task.id, TaskState.MEMO_DONE, found.value)
-            return True
-        return False
 
     def _launch(self, effect: Launch) -> None:
         tasks = [task for identity in effect.tasks if (task := self.tasks.get(identity))]
@@ -290,7 +261,7 @@ class Engine:
             return
         try:
             self._fleet.running[effect.executor].launch(
-                [task.request() for task in tasks], self.report
+                [task.request() for task in tasks], self._heard
             )
         except Exception as error:  # whatever an executor does, the futures must resolve
             started = HasStarted.NO if isinstance(error, NotStartedError) else HasStarted.UNKNOWN
@@ -324,7 +295,7 @@ class Engine:
         label = self.graph.executor_of(task.id)
         error = failure.error
         if not self.closing:
-            policy = task.spec.retry or self._policy
+            policy = task.spec.options.retry or self._policy
             trouble = Trouble(
                 task=task.described,
                 failure=failure,
@@ -371,23 +342,19 @@ class Engine:
             self._note(task, error, INTERNAL)
             self.graph.end(task.id, TaskState.FAILED, error=error)
 
-    def _entry(self, effect: Effect) -> Entry | None:
-        if not isinstance(effect, Resolve) or effect.state is not TaskState.EXEC_DONE:
-            return None
-        task = self.tasks.get(effect.tasks[0])
-        if task is None or task.key is None:
-            return None
-        marks = marks_of(task.spec.outputs)
-        return None if marks is None else Entry(task.key, effect.value, task.spec.name, marks)
-
     def _resolve(self, identity: TaskId, effect: Resolve) -> None:
         task = self.tasks.pop(identity, None)
         if task is None:
             return
+        state = effect.state
+        if state is TaskState.EXEC_DONE and identity != effect.tasks[0]:
+            state = TaskState.MEMO_DONE  # it followed an equal call in flight
         if self._emit is not None:
-            self._tell(task, effect.state)
+            self._tell(task, state)
         future = task.spec.future
         if isinstance(future, KernelFuture):
+            if state is TaskState.MEMO_DONE:
+                future._remembered = True
             settle(future, effect)
         else:  # its callbacks run where it is resolved
             self.callbacks.put(lambda: settle(future, effect))

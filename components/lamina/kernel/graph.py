@@ -4,7 +4,7 @@ It is pure. It is told what happened, and the time where that matters, and answe
 which its shell performs in the order returned. It knows tasks by number only: functions,
 arguments, futures and executors are the shell's.
 
-The life of a task, each arrow being an entry of ``TRANSITIONS``::
+The life of a task, each arrow being an entry of ``phases.TRANSITIONS``::
 
     WAITING → PREPARING → LAUNCHED → RUNNING → (JOINING →) final
                  │  ↑          └──────┴──→ DECIDING → final
@@ -28,107 +28,33 @@ the same step except its followers: dependents become PREPARING, and the shell c
 each. So a chain of any length needs no recursion, and each event costs a constant.
 """
 
-import enum
 import heapq
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterable
+from typing import Any
 
 import attrs
 
+from lamina.kernel.phases import (
+    TRANSITIONS,
+    Cancel,
+    Consult,
+    Effect,
+    Joined,
+    Launch,
+    Phase,
+    Prepare,
+    Resolve,
+)
 from lamina.vocabulary import AttemptId, Failure, LaminaError, TaskId, TaskState
 
-__all__ = [
-    "Cancel",
-    "Consult",
-    "Effect",
-    "Graph",
-    "GraphError",
-    "Joined",
-    "Launch",
-    "Phase",
-    "Prepare",
-    "Resolve",
-    "TRANSITIONS",
-]
+__all__ = ["Graph", "GraphError"]
 
-
-class Phase(enum.Enum):
-    """Where an unfinished task stands."""
-
-    WAITING = "waiting"
-    PREPARING = "preparing"
-    FOLLOWING = "following"
-    LAUNCHED = "launched"
-    RUNNING = "running"
-    JOINING = "joining"
-    DECIDING = "deciding"
-    DELAYED = "delayed"
-
-    __hash__ = object.__hash__  # that of Enum is written in Python, and asked per event
-
-
-TRANSITIONS: dict[Phase, frozenset[Phase]] = {
-    Phase.WAITING: frozenset({Phase.PREPARING}),
-    Phase.PREPARING: frozenset({Phase.LAUNCHED, Phase.FOLLOWING}),
-    Phase.FOLLOWING: frozenset({Phase.PREPARING, Phase.LAUNCHED, Phase.RUNNING}),
-    Phase.LAUNCHED: frozenset({Phase.RUNNING, Phase.JOINING, Phase.DECIDING}),
-    Phase.RUNNING: frozenset({Phase.JOINING, Phase.DECIDING}),
-    Phase.JOINING: frozenset(),
-    Phase.DECIDING: frozenset({Phase.PREPARING, Phase.DELAYED}),
-    Phase.DELAYED: frozenset({Phase.PREPARING}),
-}
-"""Where each phase may lead. Every phase may also lead to the end."""
 
 _WITH_ATTEMPT = frozenset({Phase.LAUNCHED, Phase.RUNNING})
 
 
 class GraphError(LaminaError):
     """The shell told the machine of something that cannot have happened: a fault of ours."""
-
-
-class Resolve(NamedTuple):
-    """These tasks have ended: the first one, and those that followed it."""
-
-    tasks: Sequence[TaskId]
-    state: TaskState
-    value: Any
-    error: BaseException | None
-
-
-class Prepare(NamedTuple):
-    """Put arguments together, ask the memo, choose an executor."""
-
-    tasks: Sequence[TaskId]
-
-
-class Launch(NamedTuple):
-    """Hand these attempts to that executor."""
-
-    executor: str
-    tasks: Sequence[TaskId]
-
-
-class Cancel(NamedTuple):
-    """Nobody wants this attempt any more."""
-
-    executor: str
-    attempt: AttemptId
-
-
-class Consult(NamedTuple):
-    """Ask the retry policy about a failed attempt."""
-
-    task: TaskId
-    failure: Failure
-
-
-class Joined(NamedTuple):
-    """The futures that the body of this task returned are done."""
-
-    task: TaskId
-
-
-Effect: TypeAlias = Resolve | Prepare | Launch | Cancel | Consult | Joined
 
 
 @attrs.define(eq=False)

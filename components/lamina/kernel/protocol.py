@@ -11,23 +11,13 @@ from lamina.kernel.futures import KernelFuture
 from lamina.retry_policy import RetryPolicy
 from lamina.vocabulary import File, Resources, TaskId, TaskState
 
-__all__ = ["Kernel", "TaskSpec"]
+__all__ = ["Kernel", "TaskOptions", "TaskSpec"]
 
 
-@attrs.define(eq=False, kw_only=True)
-class TaskSpec:
-    """One task to be taken into the dataflow. It exists once per task: no validators.
+@attrs.frozen(kw_only=True)
+class TaskOptions:
+    """What the tasks of one app have in common; made once for all of its calls."""
 
-    ``function`` is what runs; ``args`` and ``kwargs`` may hold futures, which the kernel's
-    dependency resolver finds and replaces. ``future`` is what the kernel resolves; whoever
-    submits makes it, so it may be of any class.
-    """
-
-    function: Callable[..., Any]
-    args: tuple[Any, ...] = ()
-    kwargs: Mapping[str, Any] = attrs.field(factory=dict)
-    future: Future[Any] = attrs.field(factory=KernelFuture)
-    name: str = "task"
     join: bool = False
     """``function`` runs on a thread of the kernel, and returns futures to wait for."""
     inline: bool = False
@@ -48,6 +38,26 @@ class TaskSpec:
     """The user's function, where ``function`` wraps it; its identity makes the memo key."""
     ignore_for_cache: frozenset[str] = frozenset()
     version: str = ""
+
+
+_PLAIN = TaskOptions()
+
+
+@attrs.define(eq=False)
+class TaskSpec:
+    """One task to be taken into the dataflow. It exists once per task: no validators.
+
+    ``function`` is what runs; ``args`` and ``kwargs`` may hold futures, which the kernel's
+    dependency resolver finds and replaces. ``future`` is what the kernel resolves; whoever
+    submits makes it, so it may be of any class.
+    """
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = attrs.field(factory=dict)
+    future: Future[Any] = attrs.field(factory=KernelFuture)
+    name: str = "task"
+    options: TaskOptions = _PLAIN
     outputs: tuple[File, ...] = ()
     log_paths: tuple[str, ...] = ()
     """Where its stdout and stderr go, for the notes on its exception."""

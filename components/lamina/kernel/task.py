@@ -20,11 +20,11 @@ class Task:
     id: TaskId
     spec: TaskSpec
     dependencies: Sequence[Future[Any]]
+    executors: Sequence[str] | None
+    resources: Resources | None
     args: tuple[Any, ...] | None = None
     """With results in the place of futures; None until they are there."""
     kwargs: Mapping[str, Any] | None = None
-    executors: Sequence[str] | None = None
-    resources: Resources | None = None
     avoid: Collection[str] = ()
     attempt: AttemptId | None = None
     history: list[Failure] | None = None
@@ -42,6 +42,7 @@ class Task:
     def request(self) -> TaskRequest:
         """Its present attempt, as an executor takes it."""
         spec = self.spec
+        options = spec.options
         assert self.attempt is not None
         assert self.args is not None
         assert self.kwargs is not None
@@ -49,12 +50,12 @@ class Task:
             self.attempt,
             Call(spec.function, self.args, self.kwargs),
             spec.name,
-            spec.priority,
-            spec.walltime,
-            spec.memory_limit,
-            spec.expected,
+            options.priority,
+            options.walltime,
+            options.memory_limit,
+            options.expected,
             self.resources,
             self.avoid,
-            spec.env,
-            spec.hints,
+            options.env,
+            options.hints,
         )

@@ -1,9 +1,14 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lamina.events import MemorySink
 from lamina.kernel import Config
+from lamina.memo import InMemoryMemo
+from lamina.plugins import ConfigErrors
 from lamina.retry_policy import Never, Retries
+from lamina.routing import RoundRobin
 from lamina.vocabulary import ConfigError
 from tests.fakes.executors import HandExecutor
 
@@ -19,11 +24,47 @@ from tests.fakes.executors import HandExecutor
         ({"internal_tasks_max_threads": 0}, "1 or more"),
         ({"exit_mode": "leave"}, "'cleanup', 'skip', 'wait'"),
         ({"dependency_resolver": "depe"}, "'shallow', 'deep'"),
+        ({"dependency_resolver": 3}, "'shallow', 'deep', or a resolver"),
+        ({"executors": 3}, "write a list"),
+        ({"executors": [3]}, r"executors\[0\] is 3; it must be an executor"),
+        ({"executors": [HandExecutor]}, r"executors\[0\] is <class"),
+        ({"executors": [HandExecutor("")]}, "it must be a name"),
+        ({"retries": True}, "whole number"),
+        ({"retries": "2"}, "whole number"),
+        ({"retry_policy": 3}, r"such as Retries\(2\)"),
+        ({"retry_policy": Never}, r"such as Retries\(2\)"),
+        ({"memoizer": {}}, r"such as InMemoryMemo\(\)"),
+        ({"router": "round_robin"}, r"such as RoundRobin\(\)"),
+        ({"event_sinks": MemorySink()}, "is one sink; write a list"),
+        ({"event_sinks": 3}, "is 3; write a list"),
+        ({"event_sinks": [print]}, r"event_sinks\[0\]"),
+        ({"std_autopath": "/tmp"}, "must be a function"),
+        ({"run_dir": 3}, "must be a path"),
     ],
 )
 def test_what_cannot_work_is_refused_with_what_would(options: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigError, match=text):
         Config(**options)
+
+
+def test_all_that_cannot_work_is_told_at_once() -> None:
+    with pytest.raises(ConfigErrors) as caught:
+        Config(executors=[], retries=-1, router=3, event_sinks=[4], exit_mode="leave")  # type: ignore[arg-type,list-item]
+    told = [mistake.says.split()[0] for mistake in caught.value.mistakes]
+    assert told == ["executors", "retries", "router", "event_sinks[0]", "exit_mode"]
+
+
+def test_what_works_is_taken() -> None:
+    config = Config(
+        executors=(HandExecutor(name) for name in "ab"),
+        memoizer=InMemoryMemo(),
+        router=RoundRobin(),
+        event_sinks=[MemorySink()],
+        std_autopath=lambda task, name, stream: stream,
+        run_dir=Path("runs"),
+    )
+    assert [executor.label for executor in config.executors] == ["a", "b"]
+    assert len(config.event_sinks) == 1
 
 
 def test_retries_are_a_policy() -> None:

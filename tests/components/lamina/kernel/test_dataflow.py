@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lamina.executors import NotStartedError, ThreadPoolExecutor
-from lamina.kernel import Config, DataFlowKernel, Kernel, KernelFuture, TaskSpec
+from lamina.kernel import Config, DataFlowKernel, Kernel, KernelFuture, TaskOptions, TaskSpec
 from lamina.retry_policy import Again, Decision, Retries, Trouble
 from lamina.vocabulary import (
     Cause,
@@ -55,7 +55,8 @@ def kernel(hand: HandExecutor, tmp_path: Path) -> Iterator[DataFlowKernel]:
 
 
 def put(kernel: Kernel, function: Any, *args: Any, **options: Any) -> KernelFuture[Any]:
-    spec = TaskSpec(function=function, args=args, **options)
+    own = {name: options.pop(name) for name in ("kwargs", "name", "outputs") if name in options}
+    spec = TaskSpec(function, args, options=TaskOptions(**options), **own)
     kernel.submit(spec)
     assert isinstance(spec.future, KernelFuture)
     return spec.future

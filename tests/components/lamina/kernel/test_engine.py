@@ -3,7 +3,7 @@ from typing import Any
 
 from lamina.kernel import KernelFuture
 from lamina.kernel.engine import settle
-from lamina.kernel.graph import Resolve
+from lamina.kernel.phases import Resolve
 from lamina.vocabulary import TaskId, TaskState
 
 

@@ -1,10 +1,13 @@
+import threading
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, InvalidStateError, wait
 
 import pytest
 
 from lamina.kernel import KernelFuture
 from lamina.vocabulary import TaskId
+
+WAIT = 20.0  # seconds
 
 
 class Owner:
@@ -62,3 +65,47 @@ def test_a_future_with_a_result_cannot_be_cancelled() -> None:
     future: KernelFuture[int] = KernelFuture()
     future.set_result(1)
     assert not future.cancel()
+
+
+def test_one_that_ends_before_anybody_waits_has_its_end_all_the_same() -> None:
+    done: KernelFuture[int] = KernelFuture()
+    assert not done.has_value
+    done.set_result(5)
+    assert done.has_value
+    assert done.done()
+    assert not done.cancelled()
+    assert done.result(0) == 5
+    assert done.exception(0) is None
+    assert wait([done], 0).done == {done}
+    with pytest.raises(InvalidStateError):
+        done.set_result(6)
+    assert not done.cancel()
+
+    failed: KernelFuture[int] = KernelFuture()
+    failed.set_exception(KeyError("x"))
+    assert not failed.has_value
+    with pytest.raises(KeyError):
+        failed.result(0)
+    assert isinstance(failed.exception(0), KeyError)
+    with pytest.raises(InvalidStateError):
+        failed.set_exception(KeyError("y"))
+
+
+def test_many_threads_that_wait_while_others_resolve_all_see_the_end() -> None:
+    futures: list[KernelFuture[int]] = [KernelFuture() for _ in range(2000)]
+    start = threading.Barrier(3)
+    seen: list[list[int]] = []
+
+    def look() -> None:
+        start.wait(WAIT)
+        seen.append([future.result(WAIT) for future in futures])
+
+    readers = [threading.Thread(target=look) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    start.wait(WAIT)
+    for number, future in enumerate(futures):
+        future.set_result(number)
+    for reader in readers:
+        reader.join(WAIT)
+    assert seen == [list(range(2000))] * 2

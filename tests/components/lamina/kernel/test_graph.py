@@ -2,11 +2,10 @@ import random
 
 import pytest
 
-from lamina.kernel.graph import (
+from lamina.kernel.graph import Graph, GraphError
+from lamina.kernel.phases import (
     Cancel,
     Consult,
-    Graph,
-    GraphError,
     Joined,
     Launch,
     Phase,

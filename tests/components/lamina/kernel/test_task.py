@@ -1,12 +1,13 @@
 from lamina.executors import Call
-from lamina.kernel import TaskSpec
+from lamina.kernel import TaskOptions, TaskSpec
 from lamina.kernel.task import Task
 from lamina.vocabulary import AttemptId, TaskId
 
 
 def test_a_request_carries_what_the_caller_asked_for() -> None:
-    spec = TaskSpec(function=len, name="f", priority=2, walltime=3, expected=4, env={"A": "1"})
-    task = Task(TaskId(7), spec, (), args=("x",), kwargs={}, avoid=("n1",), attempt=AttemptId(9))
+    options = TaskOptions(priority=2, walltime=3, expected=4, env={"A": "1"})
+    spec = TaskSpec(len, name="f", options=options)
+    task = Task(TaskId(7), spec, (), None, None, ("x",), {}, ("n1",), AttemptId(9))
     request = task.request()
     assert task.described == "f (task 7)"
     assert request.attempt == 9
