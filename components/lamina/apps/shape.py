@@ -14,16 +14,31 @@ SPECIAL = frozenset(
 """Keywords that every call takes; they reach the function only if it declares them."""
 
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_ANYTHING = inspect.Signature(
+    [
+        inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
+        inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
+    ]
+)
 
 
 class Shape:
-    """The parameters of a function, in the form in which a call asks for them."""
+    """The parameters of a function, in the form in which a call asks for them.
+
+    Some functions written in C do not say what they take. They take what they like, as far as
+    a call can tell, and none of the special keywords.
+
+    Raises:
+        UsageError: What it says of its parameters makes no sense.
+    """
 
     def __init__(self, function: Callable[..., Any], name: str) -> None:
         self.name = name
         try:
             self.signature = inspect.signature(function)
-        except (TypeError, ValueError) as error:
+        except ValueError:  # such as time.sleep; only its own code knows
+            self.signature = _ANYTHING
+        except TypeError as error:
             msg = f"{name} cannot be an app, for its parameters cannot be known: {error}"
             raise UsageError(msg) from error
         parameters = self.signature.parameters.values()

@@ -29,6 +29,10 @@ class Scale:
     def times(self, x: int) -> int:
         return x * self.factor
 
+    @python_app
+    def total(*values: Any) -> int:
+        return sum(values[1:]) * values[0].factor
+
 
 def test_calls_compose(kernel: DataFlowKernel) -> None:
     assert inc(inc(x=1)).result(10) == 3
@@ -39,6 +43,8 @@ def test_an_app_may_be_a_method(kernel: DataFlowKernel) -> None:
     assert Scale.times(Scale(3), 4).result(10) == 12
     assert Scale(3).times.options(priority=1)(5).result(10) == 15
     assert str(Scale(1).times.__signature__) == "(x: int) -> int"
+    assert str(Scale(1).total.__signature__) == "(*values: Any) -> int"
+    assert Scale(3).total(1, 2).result(10) == 9
 
 
 def test_an_async_function_runs_to_its_end(kernel: DataFlowKernel) -> None:

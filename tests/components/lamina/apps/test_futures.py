@@ -10,7 +10,7 @@ import pytest
 from lamina.apps import AppFuture, DataFuture, load, python_app
 from lamina.apps.futures import DerivedFuture
 from lamina.kernel import Config, DataFlowKernel
-from lamina.vocabulary import File, WaitInsideTaskError
+from lamina.vocabulary import File, TaskState, WaitInsideTaskError
 
 
 @python_app
@@ -124,6 +124,27 @@ def test_a_future_says_where_its_task_stands(kernel: DataFlowKernel) -> None:
     assert future.task_status() == "cancelled"
     gate.set()
     assert AppFuture[int]().task_status() == "pending"
+
+
+def test_a_future_says_when_its_result_was_found_and_not_computed(kernel: DataFlowKernel) -> None:
+    cached = python_app(cache=True)(_held)
+    first, merged = cached(1), cached(1)
+    _gate.set()
+    wait([first, merged], 10)
+    found = cached(1)
+    assert found.result(10) == 1
+    states = [future.task_status() for future in (first, merged, found)]
+    assert states == ["exec_done", "memo_done", "memo_done"]
+    counts = kernel.task_counts()
+    assert (counts[TaskState.EXEC_DONE], counts[TaskState.MEMO_DONE]) == (1, 2)
+
+
+_gate = threading.Event()
+
+
+def _held(x: int) -> int:
+    assert _gate.wait(10)
+    return x
 
 
 def test_a_data_future_ends_as_its_task_does() -> None:

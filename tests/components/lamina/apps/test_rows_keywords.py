@@ -16,7 +16,17 @@ from lamina.app_bodies import (
     BashExitFailure,
     MissingOutputs,
 )
-from lamina.apps import AUTO_LOGNAME, DataFuture, bash_app, clear, dfk, load, python_app
+from lamina.apps import (
+    AUTO_LOGNAME,
+    AppFuture,
+    DataFuture,
+    bash_app,
+    clear,
+    dfk,
+    join_app,
+    load,
+    python_app,
+)
 from lamina.executors import ThreadPoolExecutor
 from lamina.kernel import Config, DataFlowKernel
 from lamina.vocabulary import (
@@ -238,3 +248,29 @@ def test_a_task_that_waits_for_another_is_told() -> None:
     gate.set()
     assert isinstance(error, WaitInsideTaskError)
     assert "join_app" in str(error)
+
+
+def test_a_join_body_that_waits_for_a_task_is_told() -> None:
+    gate, ready = threading.Event(), one()
+    ready.result(WAIT)
+
+    @python_app
+    def held() -> None:
+        assert gate.wait(WAIT)
+
+    @join_app
+    def looks() -> AppFuture[int]:
+        assert ready.result() == 1  # it is done, so nobody waits
+        return ready
+
+    @join_app
+    def waits() -> AppFuture[None]:
+        future = held()
+        future.result()
+        return future
+
+    assert looks().result(WAIT) == 1
+    error = waits().exception(WAIT)
+    gate.set()
+    assert isinstance(error, WaitInsideTaskError)
+    assert "return it" in str(error)

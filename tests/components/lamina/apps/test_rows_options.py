@@ -1,6 +1,7 @@
 """One test for each option of a decorator, as the tables of the reference claim it."""
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -221,6 +222,15 @@ def test_an_app_stays_a_function_with_its_name_and_signature() -> None:
 def test_wrong_arguments_fail_at_the_call(kernel: DataFlowKernel) -> None:
     with pytest.raises(TypeError, match="double"):
         _ = python_app(double, **on_threads(kernel))(1, 2, 3)
+
+
+def test_a_function_in_c_that_says_nothing_of_its_arguments_is_checked_when_it_runs(
+    kernel: DataFlowKernel,
+) -> None:
+    greatest = python_app(max, **on_threads(kernel))
+    assert greatest(3, 4, inputs=[greatest(1, 2)], walltime=WAIT).result(WAIT) == 4
+    assert python_app(time.sleep, **on_threads(kernel))(0).result(WAIT) is None
+    assert isinstance(greatest().exception(WAIT), TypeError)
 
 
 def test_an_async_function_runs_to_completion(kernel: DataFlowKernel) -> None:

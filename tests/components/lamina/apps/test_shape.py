@@ -1,3 +1,5 @@
+import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -42,6 +44,17 @@ def test_special_keywords_that_are_declared_are_known_with_their_defaults() -> N
     assert shape.at_position((1, (2,))) == {"inputs": (2,)}
 
 
-def test_a_callable_without_known_parameters_is_refused() -> None:
+def test_a_function_that_does_not_say_what_it_takes_takes_anything() -> None:
+    silent = functools.partial(max)  # written in C, as max is
+    with pytest.raises(ValueError, match="signature"):
+        inspect.signature(silent)
+    shape = Shape(silent, "f")
+    shape.check((1, 2), {"key": abs})
+    assert shape.open
+    assert not shape.declared
+    assert shape.at_position((1,)) == {}
+
+
+def test_a_callable_that_lies_about_its_parameters_is_refused() -> None:
     with pytest.raises(UsageError, match="parameters"):
         Shape(type("X", (), {"__signature__": 3, "__call__": None})(), "f")
