@@ -1,11 +1,18 @@
 """Objects to bytes and back: the contract, the standard-library codec, and errors sent home."""
 
 from lamina.codec.builtin import BUILTIN
-from lamina.codec.culprit import describe_culprit
 from lamina.codec.errors import RemoteError, dump_error, load_error
-from lamina.codec.pickles import OUT_OF_BAND, PickleCodec, load_value
+from lamina.codec.pickles import PickleCodec
 from lamina.codec.protocol import Buffer, Buffers, CallForm, Codec, FunctionForm
 from lamina.codec.references import Reference, reference_to
+from lamina.codec.writer import (
+    OUT_OF_BAND,
+    Writer,
+    in_words,
+    load_call,
+    load_function,
+    load_value,
+)
 
 __all__ = [
     "BUILTIN",
@@ -18,9 +25,12 @@ __all__ = [
     "PickleCodec",
     "Reference",
     "RemoteError",
-    "describe_culprit",
+    "Writer",
     "dump_error",
+    "in_words",
+    "load_call",
     "load_error",
+    "load_function",
     "load_value",
     "reference_to",
 ]

@@ -47,6 +47,6 @@ def _items(value: Any) -> Iterator[tuple[str, Any]]:
 def _refused(dump: Callable[[Any], object], value: Any) -> bool:
     try:
         dump(value)
-    except Exception:  # whatever the objects' own code raises means that it cannot be written
+    except (Exception, SystemExit):  # whatever the objects' own code raises: it cannot be written
         return True
     return False

@@ -3,6 +3,8 @@
 An exception may refuse to be pickled, or, worse, be pickled and then refuse to be unpickled: one
 whose ``__init__`` wants more than it hands to ``super().__init__`` does. So each exception of the
 chain is written alone, and read once where it was raised; one that fails travels as plain data.
+Code of the exceptions runs here, on threads that serve other tasks: even its ``sys.exit`` is
+caught.
 """
 
 import pickle
@@ -64,7 +66,7 @@ def load_error(data: bytes) -> BaseException:
             one.__suppress_context__ = suppress
         chain[0].add_note(f"Traceback where it was raised:\n{text}")
         return chain[0]
-    except Exception as error:  # bytes from elsewhere, or an exception that resists: say so
+    except BaseException as error:  # bytes from elsewhere, or an exception that resists: say so
         return RemoteError("an exception", f"what was sent cannot be read: {error!r}")
 
 
@@ -77,7 +79,7 @@ def _write(error: BaseException, dump: Callable[[Any], Buffers]) -> _Part:
         form = [bytes(buffer) for buffer in dump(error)]
         if type(pickle.loads(form[0], buffers=form[1:])) is not type(error):
             form = None
-    except Exception:  # its own code, both ways
+    except BaseException:  # its own code, both ways
         form = None
     kind = type(error)
     name = kind.__qualname__
@@ -92,7 +94,7 @@ def _read(form: list[bytes] | None, name: str, message: str, notes: list[str]) -
     if form is not None:
         try:
             error = pickle.loads(form[0], buffers=form[1:])
-        except Exception:  # its class may be missing here, or its code fail
+        except BaseException:  # its class may be missing here, or its code fail
             error = None
         if isinstance(error, BaseException):
             return error
@@ -105,14 +107,14 @@ def _read(form: list[bytes] | None, name: str, message: str, notes: list[str]) -
 def _message_of(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as failed:  # its own __str__
+    except BaseException as failed:  # its own __str__
         return f"(its text cannot be had: {type(failed).__name__})"
 
 
 def _text_of(error: BaseException) -> str:
     try:
         text = "".join(traceback.format_exception(error))
-    except Exception:  # a __str__ or a __cause__ property of its own
+    except BaseException:  # a __str__ or a __cause__ property of its own
         text = "".join(traceback.format_tb(error.__traceback__))
     if len(text) > _MOST_TEXT:
         half = _MOST_TEXT // 2

@@ -1,13 +1,9 @@
-"""``CloudpickleCodec``: importable functions by reference, all others by value, once.
-
-Plain pickle goes first because it is ten times as fast, and is content with most arguments.
-Where it refuses, or where it would refer to ``__main__``, cloudpickle does the work.
-"""
+"""``CloudpickleCodec``: importable functions by reference, all others by value, once."""
 
 import hashlib
 import io
-import pickle
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -15,13 +11,14 @@ from weakref import WeakKeyDictionary
 import cloudpickle
 
 from lamina.codec import (
-    OUT_OF_BAND,
-    Buffer,
     Buffers,
     CallForm,
     FunctionForm,
     Reference,
-    describe_culprit,
+    Writer,
+    in_words,
+    load_call,
+    load_function,
     load_value,
     reference_to,
 )
@@ -37,24 +34,28 @@ _DIGEST_SIZE = 16  # bytes
 _forms: WeakKeyDictionary[FunctionType, tuple[Snapshot, FunctionForm]] = WeakKeyDictionary()
 
 
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc, no-any-unimported]  # no types there
+    """Also names decorated functions of modules, which cloudpickle would send by value."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if type(obj) is FunctionType:
+            reference = reference_to(obj)
+            if isinstance(reference, Reference):
+                return reference.__reduce__()
+        return super().reducer_override(obj)
+
+
+_writer = Writer(_Pickler, ["__main__"])
+
+
+@dataclass(frozen=True, slots=True)
 class CloudpickleCodec:
     """Writes functions and classes of ``__main__``, and local ones, by value. No options."""
-
-    __slots__ = ()
 
     @property
     def name(self) -> str:
         """What messages call it."""
         return "cloudpickle"
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self)
-
-    def __hash__(self) -> int:
-        return hash(type(self))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
 
     def dump_call(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -68,25 +69,7 @@ class CloudpickleCodec:
         form = None
         if named is None and isinstance(function, FunctionType):
             form = _form_of(function)
-        try:
-            return CallForm(form, _dump((named, args, dict(kwargs))))
-        except Exception as error:  # the objects' own code may raise anything
-            name = getattr(function, "__qualname__", repr(function))
-            culprit = describe_culprit(_dump, args, kwargs) or f"function {name}"
-            reason = f"{culprit} cannot be pickled: {error}"
-            raise SerializationError(reason, HasStarted.NO) from error
-
-    def load_function(self, form: bytes) -> Callable[..., Any]:
-        """Make a function from its form."""
-        function: Callable[..., Any] = pickle.loads(form)
-        return function
-
-    def load_call(
-        self, buffers: Buffers, function: Callable[..., Any] | None
-    ) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
-        """Read a call; ``function`` is what the digest beside it stood for, if there was one."""
-        named, args, kwargs = load_value(buffers)
-        return (named if function is None else function), args, kwargs
+        return _writer.dump_call(form, named, function, args, kwargs)
 
     def dump(self, value: Any) -> Buffers:
         """Write down a value.
@@ -94,15 +77,11 @@ class CloudpickleCodec:
         Raises:
             SerializationError: It cannot be written; the text says why.
         """
-        try:
-            return _dump(value)
-        except Exception as error:  # the objects' own code may raise anything
-            reason = f"a value of type {type(value).__qualname__} cannot be pickled: {error}"
-            raise SerializationError(reason) from error
+        return _writer.dump(value)
 
-    def load(self, buffers: Buffers) -> Any:
-        """Read a value."""
-        return load_value(buffers)
+    load_function = staticmethod(load_function)
+    load_call = staticmethod(load_call)
+    load = staticmethod(load_value)
 
 
 def _form_of(function: FunctionType) -> FunctionForm:
@@ -114,10 +93,10 @@ def _form_of(function: FunctionType) -> FunctionForm:
     try:
         file = io.BytesIO()
         _Pickler(file, protocol=5).dump(function)
-    except Exception as error:  # whatever it closes over may raise anything
+    except (Exception, SystemExit) as error:  # whatever it closes over may raise anything
         reason = (
-            f"function {function.__qualname__} of {function.__module__} cannot be pickled by "
-            f"value, with the globals that it names and what it closes over: {error}"
+            f"{in_words(function)} cannot be pickled by value, with the globals that it names "
+            f"and what it closes over: {error}"
         )
         raise SerializationError(reason, HasStarted.NO) from error
     content = file.getvalue()
@@ -125,37 +104,3 @@ def _form_of(function: FunctionType) -> FunctionForm:
     form = FunctionForm(digest, content)
     _forms[function] = (snapshot, form)
     return form
-
-
-def _dump(value: Any) -> list[Buffer]:
-    beside: list[Buffer] = []
-
-    def take(buffer: pickle.PickleBuffer) -> bool:
-        raw = buffer.raw()
-        if raw.nbytes < OUT_OF_BAND:
-            return True
-        beside.append(raw)
-        return False
-
-    try:
-        data = pickle.dumps(value, protocol=5, buffer_callback=take)
-    except Exception:  # cloudpickle may know how, and says why if it does not
-        data = b""
-    # "__main__" may be text in an argument; then the slower way gives the same result.
-    if not data or b"__main__" in data:
-        beside.clear()
-        file = io.BytesIO()
-        _Pickler(file, protocol=5, buffer_callback=take).dump(value)
-        data = file.getvalue()
-    return [data, *beside]
-
-
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc, no-any-unimported]  # no types there
-    """Also names decorated functions of modules, which cloudpickle would send by value."""
-
-    def reducer_override(self, obj: Any) -> Any:
-        if type(obj) is FunctionType:
-            reference = reference_to(obj)
-            if isinstance(reference, Reference):
-                return reference.__reduce__()
-        return super().reducer_override(obj)

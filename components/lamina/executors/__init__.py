@@ -6,6 +6,7 @@ from lamina.executors.deadlines import Deadlines
 from lamina.executors.face import PoolFace
 from lamina.executors.protocol import (
     AlreadyStartedError,
+    BrokenPool,
     Call,
     Capabilities,
     Executor,
@@ -25,6 +26,7 @@ from lamina.executors.threads import ThreadPoolExecutor
 __all__ = [
     "AlreadyStartedError",
     "BUILTIN",
+    "BrokenPool",
     "Call",
     "Capabilities",
     "Deadlines",

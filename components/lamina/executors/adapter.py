@@ -9,10 +9,18 @@ from typing import Any
 
 import attrs
 
-from lamina.executors.calls import cancelled, closed, expired, refusal, run_call, tell
+from lamina.executors.calls import (
+    cancelled,
+    closed,
+    expired,
+    failed,
+    raised,
+    refusal,
+    run_call,
+    tell,
+)
 from lamina.executors.deadlines import Deadlines
 from lamina.executors.protocol import (
-    AlreadyStartedError,
     Call,
     Capabilities,
     Load,
@@ -23,17 +31,20 @@ from lamina.executors.protocol import (
     Site,
     TaskRequest,
 )
+from lamina.executors.runs import OneRun
 from lamina.vocabulary import (
     AttemptId,
-    Cause,
     ExecutorLost,
-    Failure,
     HasStarted,
     SerializationError,
     SystemClock,
+    TaskError,
+    WorkerLost,
 )
 
 __all__ = ["ForeignExecutor"]
+
+_MOST_BREAKS = 10  # pools in a row that broke before any task had ended in them
 
 
 @attrs.define(eq=False)
@@ -42,19 +53,19 @@ class _Job:
     report: Report
     future: "Future[Any] | None" = None
 
-    @property
-    def name(self) -> str:
-        return self.task.name or f"task attempt {self.task.attempt}"
-
 
 class ForeignExecutor:
     """Runs tasks on a pool that has ``submit`` and ``shutdown`` of ``concurrent.futures``.
 
-    The pool is made by ``make_pool`` at the start and shut down at the end, so one that broke
-    is replaced by starting again. Such pools start tasks in the order they came, say nothing
-    when one starts, and stop none: priorities are ignored, a walltime counts from the moment
-    the task is taken from the pool's queue as far as ``Future.running`` tells, and an expired
-    or cancelled task that runs goes on with nobody listening.
+    The pool is made by ``make_pool`` at the start and shut down at the end. One that breaks
+    fails every task that it holds, with cause WORKER_LOST, and is replaced when the next task
+    comes; after ten in a row that broke before any task had ended it gives up, with cause
+    EXECUTOR_LOST.
+
+    Such pools start tasks in the order they came, say nothing when one starts, and stop none.
+    So ``priority`` is ignored; ``env`` and ``memory_limit`` are refused; a walltime counts from
+    the moment the task is taken from the pool's queue as far as ``Future.running`` tells; and an
+    expired or cancelled task that runs goes on with nobody listening.
 
     Args:
         make_pool: Makes the pool, such as ``ProcessPoolExecutor`` or a ``partial`` of it.
@@ -75,8 +86,7 @@ class ForeignExecutor:
         self._label = label
         self._slots = slots
         self._own_processes = own_processes
-        self._run: _Run | None = None
-        self._changing = threading.Lock()
+        self._run: OneRun[_Run] = OneRun(label)
 
     @property
     def label(self) -> str:
@@ -99,10 +109,12 @@ class ForeignExecutor:
         Raises:
             AlreadyStartedError: It runs already.
         """
-        with self._changing:
-            if self._run is not None:
-                raise AlreadyStartedError(self._label)
-            self._run = _Run(self._label, self._make_pool(), site)
+        lacks = (
+            "it does not control the pool's processes"
+            if self._own_processes
+            else "its tasks share one process"
+        )
+        self._run.begin(lambda: _Run(self._label, self._make_pool, site, lacks))
 
     def launch(self, tasks: Sequence[TaskRequest], report: Report) -> None:
         """Take attempts, each of which is reported exactly once.
@@ -110,35 +122,35 @@ class ForeignExecutor:
         Raises:
             NotStartedError: It does not run.
         """
-        run = self._run
-        if run is None:
-            raise NotStartedError(self._label)
-        run.launch(tasks, report)
+        self._run.get().launch(tasks, report)
 
     def cancel(self, attempts: Collection[AttemptId]) -> None:
         """Fail these attempts at once; those that run go on with nobody listening."""
-        if (run := self._run) is not None:
+        if (run := self._run.current) is not None:
             run.cancel(attempts)
 
     def load(self) -> Load:
         """How busy it is."""
-        run = self._run
+        run = self._run.current
         return Load(0, 0) if run is None else Load(run.outstanding, self._slots)
 
     def close(self, timeout: float | None = None) -> None:
         """Fail whatever is left and shut the pool down, without waiting for what runs."""
-        with self._changing:
-            run, self._run = self._run, None
-        if run is not None:
+        if (run := self._run.end()) is not None:
             run.close()
 
 
 class _Run:
-    """One pool and its work. Whoever takes a job out of ``_jobs`` reports its outcome."""
+    """One run of the executor. Whoever takes a job out of ``_jobs`` reports its outcome."""
 
-    def __init__(self, label: str, pool: FuturesPool, site: Site) -> None:
+    def __init__(
+        self, label: str, make_pool: Callable[[], FuturesPool], site: Site, lacks: str
+    ) -> None:
         self.label = label
-        self._pool, self._clock = pool, site.clock
+        self._make_pool, self._clock, self._lacks = make_pool, site.clock, lacks
+        self._pool = make_pool()
+        self._breaks = 0  # in a row
+        self._replacing = threading.Lock()
         self._lock = threading.Lock()
         self._jobs: dict[AttemptId, _Job] = {}
         self._deadlines = Deadlines(site.clock, self._expire, f"{label}-walltime")
@@ -155,7 +167,7 @@ class _Run:
             if self._closed:
                 raise NotStartedError(self.label)
             for task in tasks:
-                if (no := refusal(task, self.label)) is not None:
+                if (no := refusal(task, self.label, self._lacks)) is not None:
                     refused.append(no)
                 else:
                     self._jobs[task.attempt] = job = _Job(task, report)
@@ -168,62 +180,76 @@ class _Run:
     def _submit(self, job: _Job) -> None:
         task = job.task
         try:
-            job.future = self._pool.submit(_timed, task.call)
+            job.future = self._put(task.call)
         except Exception as error:  # whatever a foreign pool raises, the attempt is answered
-            self._lost(job, error, HasStarted.NO)
+            why = f"the pool of executor {self.label!r} takes no tasks: {_text(error)}"
+            if isinstance(error, BrokenExecutor):
+                why += (
+                    f". It was the last of {_MOST_BREAKS} that broke before any task had ended. "
+                    "See what kills its processes at their start, such as an initializer or an "
+                    "import; then start the executor again"
+                )
+            self._answer(job, ExecutorLost(why, HasStarted.NO), error)
             return
         if task.walltime is not None:
             self._deadlines.set(task.attempt, task.walltime)
         job.future.add_done_callback(partial(self._done, job))
 
-    def _lost(self, job: _Job, error: BaseException, started: HasStarted) -> None:
-        lost = ExecutorLost(
-            f"the pool of executor {self.label!r} broke: {str(error) or type(error).__name__}",
-            started,
-        )
-        lost.__cause__ = error
-        self._answer(job, Failure(cause=Cause.EXECUTOR_LOST, error=lost, started=started))
+    def _put(self, call: Call | Payload) -> "Future[Any]":
+        """Give a call to the pool, or to another in its place if that is broken."""
+        while True:
+            pool = self._pool
+            try:
+                return pool.submit(_timed, call)
+            except BrokenExecutor:
+                with self._replacing:
+                    if self._pool is pool:
+                        if self._closed or self._breaks + 1 >= _MOST_BREAKS:
+                            raise
+                        self._breaks += 1
+                        self._pool = self._make_pool()
+                pool.shutdown(wait=False)
 
-    def _answer(self, job: _Job, failure: Failure) -> None:
+    def _answer(self, job: _Job, error: TaskError, because: BaseException) -> None:
         attempt = job.task.attempt
         if self._jobs.pop(attempt, None) is not None:
-            tell(job.report, [Outcome(attempt, None, failure, failure.began, failure.ended)])
+            tell(job.report, [failed(attempt, error, because)])
 
     def _done(self, job: _Job, future: "Future[Any]") -> None:
-        attempt = job.task.attempt
+        attempt, name = job.task.attempt, job.task.described
         if job.task.walltime is not None:
             self._deadlines.drop(attempt)
         if future.cancelled():
-            error: BaseException | None = CancelledError()
-        else:
-            error = future.exception()
+            why = f"somebody else shut down the pool of executor {self.label!r} before {name} ran"
+            self._answer(job, ExecutorLost(why, HasStarted.NO), CancelledError())
+            return
+        error = future.exception()
         if error is None:
-            value, raised, began, ended = future.result()
-            failure = None
-            if raised is not None:
-                failure = Failure(
-                    cause=Cause.APPLICATION,
-                    error=raised,
-                    started=HasStarted.YES,
-                    began=began,
-                    ended=ended,
-                )
+            self._breaks = 0
+            value, thrown, began, ended = future.result()
+            outcome = Outcome(attempt, value, None, began, ended)
+            if thrown is not None:
+                outcome = raised(attempt, thrown, began, ended)
             if self._jobs.pop(attempt, None) is not None:
-                tell(job.report, [Outcome(attempt, value, failure, began, ended)])
-        elif isinstance(error, (BrokenExecutor, CancelledError)):
-            self._lost(job, error, HasStarted.UNKNOWN)
+                tell(job.report, [outcome])
+        elif isinstance(error, BrokenExecutor):
+            why = (
+                f"the pool of executor {self.label!r} broke while it held {name}: {_text(error)}. "
+                "Such a pool does not say which task its lost process ran, or whether this one "
+                "had started. If this task may have killed it, run it in a "
+                "HighThroughputExecutor, where a lost worker costs only its own task; the pool "
+                "itself is replaced when the next task comes"
+            )
+            self._answer(job, WorkerLost(why, HasStarted.UNKNOWN), error)
         else:
             # What the task itself raised came back as a value: this is about its pickles.
-            said = SerializationError(f"{job.name} could not travel: {error}")
-            said.__cause__ = error
-            self._answer(job, Failure(cause=Cause.SERIALIZATION, error=said))
+            why = f"{name} could not travel: {_text(error)}"
+            self._answer(job, SerializationError(why), error)
 
     def cancel(self, attempts: Collection[AttemptId]) -> None:
         for attempt in attempts:
             if (job := self._jobs.pop(attempt, None)) is not None:
-                began = self._stop(job)
-                now = self._clock.wall()
-                tell(job.report, [cancelled(attempt, job.name, began, now)])
+                tell(job.report, [cancelled(job.task, self._stop(job), self._clock.wall())])
 
     def _stop(self, job: _Job) -> float | None:
         """Take a job from the pool; if it runs, the time, which is when it had begun at last."""
@@ -236,11 +262,11 @@ class _Run:
             job = self._jobs.get(attempt)
             if job is None:
                 continue
-            walltime = job.task.walltime or 0
             if job.future is not None and not job.future.running():
-                self._deadlines.set(attempt, walltime)  # it waits still, or ends this moment
+                # It waits still, or ends this moment.
+                self._deadlines.set(attempt, job.task.walltime or 0)
             elif self._jobs.pop(attempt, None) is not None:
-                tell(job.report, [expired(attempt, job.name, walltime, None, self._clock.wall())])
+                tell(job.report, [expired(job.task, None, self._clock.wall())])
 
     def close(self) -> None:
         with self._lock:
@@ -249,10 +275,15 @@ class _Run:
         self._deadlines.close()
         for job in left:
             if self._jobs.pop(job.task.attempt, None) is not None:
-                began, now = self._stop(job), self._clock.wall()
-                said = closed(job.task.attempt, job.name, self.label, began, now)
-                tell(job.report, [said])
-        self._pool.shutdown(wait=False, cancel_futures=True)
+                began = self._stop(job)
+                tell(job.report, [closed(job.task, self.label, began, self._clock.wall())])
+        with self._replacing:
+            pool = self._pool
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _text(error: BaseException) -> str:
+    return str(error) or type(error).__name__
 
 
 def _timed(call: Call | Payload) -> tuple[Any, BaseException | None, float, float]:

@@ -2,5 +2,6 @@
 
 BUILTIN = {
     "htex": "..executors_htex:HighThroughputExecutor",
+    "mpi": "..executors_mpi:MPIExecutor",
     "threads": ".threads:ThreadPoolExecutor",
 }

@@ -17,7 +17,7 @@ from lamina.vocabulary import (
     TaskWalltime,
 )
 
-__all__ = ["cancelled", "closed", "expired", "refusal", "run_call", "tell"]
+__all__ = ["cancelled", "closed", "expired", "failed", "raised", "refusal", "run_call", "tell"]
 
 _log = logging.getLogger(__name__)
 
@@ -38,39 +38,55 @@ def tell(report: Report, news: Sequence[News]) -> None:
         _log.exception("a report of %d news raised; they are lost to whoever took it", len(news))
 
 
-def refusal(task: TaskRequest, label: str) -> Outcome | None:
-    """Why this task cannot run where it would share its process with others, if so."""
+def refusal(task: TaskRequest, label: str, because: str) -> Outcome | None:
+    """Why this task cannot run on a pool that shares its processes among tasks, if so.
+
+    ``because`` says what the pool lacks.
+    """
     asked = "env" if task.env else "memory_limit" if task.memory_limit else None
     if asked is None:
         return None
     error = ConfigError(
-        f"task {task.name or task.attempt} asks for {asked}=, which executor {label!r} cannot give "
-        "it, because its tasks share one process. Use a HighThroughputExecutor for it, whose "
-        "workers have processes of their own."
+        f"{task.described} asks for {asked}=, which executor {label!r} cannot give it, because "
+        f"{because}. Use a HighThroughputExecutor for it, whose workers run one task at a time in "
+        "processes of their own."
     )
     return Outcome(
         task.attempt, failure=Failure(cause=Cause.APPLICATION, error=error, started=HasStarted.NO)
     )
 
 
-def cancelled(attempt: AttemptId, name: str, began: float | None, now: float) -> Outcome:
+def raised(attempt: AttemptId, error: BaseException, began: float, ended: float) -> Outcome:
+    """An attempt whose own code raised."""
+    failure = Failure(
+        cause=Cause.APPLICATION, error=error, started=HasStarted.YES, began=began, ended=ended
+    )
+    return Outcome(attempt, None, failure, began, ended)
+
+
+def failed(attempt: AttemptId, error: TaskError, because: BaseException) -> Outcome:
+    """An attempt that failed outside its own code, for a reason that another exception tells."""
+    error.__cause__ = because
+    failure = Failure(cause=error.cause, error=error, started=error.started)
+    return Outcome(attempt, failure=failure)
+
+
+def cancelled(task: TaskRequest, began: float | None, now: float) -> Outcome:
     """A cancelled attempt; one that had begun goes on with nobody listening."""
-    return _dropped(attempt, Cause.CANCELLED, TaskError, f"{name} was cancelled", began, now)
+    return _dropped(task, Cause.CANCELLED, TaskError, f"{task.described} was cancelled", began, now)
 
 
-def closed(attempt: AttemptId, name: str, label: str, began: float | None, now: float) -> Outcome:
+def closed(task: TaskRequest, label: str, began: float | None, now: float) -> Outcome:
     """An attempt that was left when its executor was closed."""
-    said = f"executor {label!r} was closed before {name} had ended"
-    return _dropped(attempt, Cause.CLOSED, ClosedError, said, began, now)
+    said = f"executor {label!r} was closed before {task.described} had ended"
+    return _dropped(task, Cause.CLOSED, ClosedError, said, began, now)
 
 
-def expired(
-    attempt: AttemptId, name: str, walltime: float, began: float | None, now: float
-) -> Outcome:
+def expired(task: TaskRequest, began: float | None, now: float) -> Outcome:
     """An attempt that has used up its walltime and cannot be stopped."""
     error = TaskWalltime(
-        f"{name} has run for longer than its walltime of {walltime:g} s. It could not be stopped "
-        "and goes on; a HighThroughputExecutor can stop its tasks.",
+        f"{task.described} has run for longer than its walltime of {task.walltime:g} s. It could "
+        "not be stopped and goes on; a HighThroughputExecutor can stop its tasks.",
         stopped=False,
     )
     failure = Failure(
@@ -81,11 +97,11 @@ def expired(
         ended=now,
         stopped=False,
     )
-    return Outcome(attempt, failure=failure, began=began, ended=now)
+    return Outcome(task.attempt, failure=failure, began=began, ended=now)
 
 
 def _dropped(
-    attempt: AttemptId,
+    task: TaskRequest,
     cause: Cause,
     kind: type[TaskError],
     said: str,
@@ -99,4 +115,4 @@ def _dropped(
     failure = Failure(
         cause=cause, error=error, started=started, began=began, ended=now, stopped=not running
     )
-    return Outcome(attempt, failure=failure, began=began, ended=now)
+    return Outcome(task.attempt, failure=failure, began=began, ended=now)

@@ -6,15 +6,26 @@ Batches go both ways and no future lies between. Whoever drives an executor — 
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import attrs
 
-from lamina.vocabulary import AttemptId, Clock, Emit, Failure, LaminaError, Resources, SystemClock
+from lamina.vocabulary import (
+    AttemptId,
+    Clock,
+    Emit,
+    ExecutorLost,
+    Failure,
+    LaminaError,
+    Resources,
+    SystemClock,
+)
 
 __all__ = [
     "AlreadyStartedError",
+    "BrokenPool",
     "Call",
     "Capabilities",
     "Executor",
@@ -55,6 +66,13 @@ class NotStartedError(ExecutorError):
 
     def __str__(self) -> str:
         return f"executor {self.label!r} does not run; start it, or load a kernel that does"
+
+
+class BrokenPool(ExecutorLost, BrokenExecutor):
+    """The executor could not go on, in the words of ``concurrent.futures``.
+
+    It answers nothing any more; a copy of it, or another executor, may take the call.
+    """
 
 
 class Call(NamedTuple):
@@ -98,6 +116,11 @@ class TaskRequest:
     """Environment variables for this task alone."""
     hints: Mapping[str, Any] | None = None
     """For plug-ins of the executor; they cross the wire, so text and numbers only."""
+
+    @property
+    def described(self) -> str:
+        """What messages call it."""
+        return self.name or f"task attempt {self.attempt}"
 
 
 class Started(NamedTuple):

@@ -2,19 +2,31 @@
 
 import heapq
 import itertools
+import logging
 import os
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from queue import SimpleQueue
+from typing import Any
 
 import attrs
 
-from lamina.executors.calls import cancelled, closed, expired, refusal, run_call, tell
+from lamina.executors.calls import (
+    cancelled,
+    closed,
+    expired,
+    failed,
+    raised,
+    refusal,
+    run_call,
+    tell,
+)
 from lamina.executors.deadlines import Deadlines
 from lamina.executors.face import PoolFace
 from lamina.executors.protocol import (
-    AlreadyStartedError,
+    BrokenPool,
     Capabilities,
     Load,
     NotStartedError,
@@ -24,11 +36,14 @@ from lamina.executors.protocol import (
     Started,
     TaskRequest,
 )
-from lamina.vocabulary import AttemptId, Cause, Clock, ConfigError, Failure, HasStarted
+from lamina.executors.runs import OneRun
+from lamina.vocabulary import AttemptId, Clock, ConfigError, HasStarted
 
 __all__ = ["ThreadPoolExecutor"]
 
 _JOIN = 1.0  # seconds that close gives idle threads to leave, which take microseconds
+
+_log = logging.getLogger(__name__)
 
 
 class ThreadPoolExecutor(PoolFace):
@@ -43,6 +58,9 @@ class ThreadPoolExecutor(PoolFace):
         label: Its name.
         max_threads: Tasks that run at once; None for one per processor.
         thread_name_prefix: What its threads are called; None for the label.
+        initializer: Called once on each thread before its first task. If it raises, the
+            executor is broken until it is closed: what waits fails, and what comes.
+        initargs: The arguments of ``initializer``.
     """
 
     def __init__(
@@ -50,6 +68,8 @@ class ThreadPoolExecutor(PoolFace):
         label: str = "threads",
         max_threads: int | None = 2,
         thread_name_prefix: str | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
     ) -> None:
         if max_threads is not None and max_threads < 1:
             msg = f"executor {label!r} has max_threads={max_threads!r}; it must be 1 or more"
@@ -57,8 +77,8 @@ class ThreadPoolExecutor(PoolFace):
         self._label = label
         self.max_threads = max_threads
         self.thread_name_prefix = thread_name_prefix
-        self._crew: _Crew | None = None
-        self._changing = threading.Lock()
+        self.initializer, self.initargs = initializer, initargs
+        self._run: OneRun[_Crew] = OneRun(label)
 
     @property
     def label(self) -> str:
@@ -71,7 +91,9 @@ class ThreadPoolExecutor(PoolFace):
         return Capabilities(stops_running_tasks=False, own_processes=False)
 
     def __copy__(self) -> "ThreadPoolExecutor":
-        return ThreadPoolExecutor(self._label, self.max_threads, self.thread_name_prefix)
+        return ThreadPoolExecutor(
+            self._label, self.max_threads, self.thread_name_prefix, self.initializer, self.initargs
+        )
 
     def __repr__(self) -> str:
         return f"ThreadPoolExecutor(label={self._label!r}, max_threads={self.max_threads!r})"
@@ -83,11 +105,9 @@ class ThreadPoolExecutor(PoolFace):
             AlreadyStartedError: It runs already.
         """
         size = self.max_threads or os.cpu_count() or 1
-        with self._changing:
-            if self._crew is not None:
-                raise AlreadyStartedError(self._label)
-            name = self.thread_name_prefix or self._label
-            self._crew = _Crew(self._label, name, size, site.clock)
+        name = self.thread_name_prefix or self._label
+        prepare = None if self.initializer is None else partial(self.initializer, *self.initargs)
+        self._run.begin(lambda: _Crew(self._label, name, size, site.clock, prepare))
 
     def launch(self, tasks: Sequence[TaskRequest], report: Report) -> None:
         """Take attempts, each of which is reported exactly once.
@@ -95,26 +115,21 @@ class ThreadPoolExecutor(PoolFace):
         Raises:
             NotStartedError: It does not run.
         """
-        crew = self._crew
-        if crew is None:
-            raise NotStartedError(self._label)
-        crew.launch(tasks, report)
+        self._run.get().launch(tasks, report)
 
     def cancel(self, attempts: Collection[AttemptId]) -> None:
         """Fail these attempts at once; those that run go on with nobody listening."""
-        if (crew := self._crew) is not None:
+        if (crew := self._run.current) is not None:
             crew.cancel(attempts)
 
     def load(self) -> Load:
         """How busy it is."""
-        crew = self._crew
+        crew = self._run.current
         return Load(0, 0) if crew is None else Load(crew.outstanding, crew.size)
 
     def close(self, timeout: float | None = None) -> None:
         """Fail whatever is left, and let the threads go; those that run a task end with it."""
-        with self._changing:
-            crew, self._crew = self._crew, None
-        if crew is not None:
+        if (crew := self._run.end()) is not None:
             crew.close(_JOIN if timeout is None else min(timeout, _JOIN))
 
 
@@ -126,22 +141,25 @@ class _Job:
     serial: int | None = None
     """Of the thread that runs it."""
 
-    @property
-    def name(self) -> str:
-        return self.task.name or f"task attempt {self.task.attempt}"
-
 
 class _Crew:
     """The threads of one run of the executor, and their work.
 
     Whoever takes a job out of ``_jobs``, under the lock, reports its outcome, outside it. A
     thread whose job was taken from under it has been replaced, and leaves. There is one ticket
-    for each entry of the queue; a thread that has none blocks on the tickets.
+    for each entry of the queue; a thread that has none rests, which is to block on the tickets.
     """
 
-    def __init__(self, label: str, name: str, size: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        label: str,
+        name: str,
+        size: int,
+        clock: Clock,
+        prepare: Callable[[], object] | None = None,
+    ) -> None:
         self.label, self.size = label, size
-        self._name, self._clock = name, clock
+        self._name, self._clock, self._prepare = name, clock, prepare
         self._lock = threading.Lock()
         self._jobs: dict[AttemptId, _Job] = {}
         self._queue: list[tuple[float, int, _Job]] = []
@@ -149,8 +167,10 @@ class _Crew:
         self._order = itertools.count()
         self._serial = itertools.count()
         self._threads: dict[int, threading.Thread] = {}  # by serial; replaced ones are not here
+        self._resting: set[int] = set()  # threads without a job, by serial
         self._deadlines = Deadlines(clock, self._expire, f"{name}-walltime")
         self._closed = False
+        self._broken: BaseException | None = None
 
     @property
     def outstanding(self) -> int:
@@ -163,38 +183,57 @@ class _Crew:
             if self._closed:
                 raise NotStartedError(self.label)
             for task in tasks:
-                if (task.env or task.memory_limit) and (no := refusal(task, self.label)):
+                if self._broken is not None:
+                    refused.append(self._broken_for(task, self._broken))
+                    continue
+                if (task.env or task.memory_limit) and (
+                    no := refusal(task, self.label, "its tasks share one process")
+                ):
                     refused.append(no)
                     continue
                 self._jobs[task.attempt] = job = _Job(task, report)
                 heapq.heappush(self._queue, (-task.priority, next(self._order), job))
                 taken += 1
-            for _ in range(min(taken, self.size - len(self._threads))):
-                self._hire()
+            hired = []
+            if room := self.size - len(self._threads):
+                short = len(self._queue) - len(self._resting)
+                hired = [self._hire() for _ in range(min(short, room))]
         put = self._tickets.put
         for _ in range(taken):
             put(None)
+        for thread in hired:
+            thread.start()
         if refused:
             tell(report, refused)
 
-    def _hire(self) -> None:
+    def _hire(self) -> threading.Thread:
+        """A new thread; it is to be started without the lock, which is the first thing it takes."""
         serial = next(self._serial)
         thread = threading.Thread(
             target=self._work, args=(serial,), name=f"{self._name}_{serial}", daemon=True
         )
         self._threads[serial] = thread
-        thread.start()
+        self._resting.add(serial)
+        return thread
 
     def _work(self, serial: int) -> None:
+        if self._prepare is not None:
+            try:
+                self._prepare()
+            except BaseException as error:  # the user's own code; whatever it was, no task may run
+                self._break(serial, error)
+                return
         while True:
+            self._resting.add(serial)
             self._tickets.get()
             if self._closed:
                 return
             job = self._next(serial)
             if job is None:
                 continue
-            tell(job.report, [Started(job.task.attempt, job.began or 0)])
-            outcome = self._perform(job)
+            began = job.began or 0
+            tell(job.report, [Started(job.task.attempt, began)])
+            outcome = self._perform(job, began)
             with self._lock:
                 replaced = self._jobs.pop(outcome.attempt, None) is None
             if replaced:
@@ -213,44 +252,56 @@ class _Crew:
             job = heapq.heappop(self._queue)[2]
             if job.task.attempt not in self._jobs:
                 return None
+            self._resting.discard(serial)
             job.serial = serial
             job.began = self._clock.wall()
         if job.task.walltime is not None:
             self._deadlines.set(job.task.attempt, job.task.walltime)
         return job
 
-    def _perform(self, job: _Job) -> Outcome:
-        attempt, began = job.task.attempt, job.began
+    def _perform(self, job: _Job, began: float) -> Outcome:
+        attempt = job.task.attempt
         try:
             value = run_call(job.task.call)
         except BaseException as error:  # SystemExit and its like end the task, not the thread
             if error.__traceback__ is not None:
                 error.__traceback__ = error.__traceback__.tb_next  # our frame holds the job
-            ended = self._clock.wall()
-            failure = Failure(
-                cause=Cause.APPLICATION,
-                error=error,
-                started=HasStarted.YES,
-                began=began,
-                ended=ended,
-            )
-            return Outcome(attempt, None, failure, began, ended)
+            return raised(attempt, error, began, self._clock.wall())
         return Outcome(attempt, value, None, began, self._clock.wall())
+
+    def _break(self, serial: int, error: BaseException) -> None:
+        """A thread could not be prepared: fail what waits, and from now on whatever comes."""
+        _log.critical("Exception in initializer of executor %r", self.label, exc_info=error)
+        with self._lock:
+            self._broken = error
+            self._threads.pop(serial, None)
+            self._resting.discard(serial)
+            waiting = [job for job in self._jobs.values() if job.serial is None]
+            for job in waiting:
+                del self._jobs[job.task.attempt]
+        for job in waiting:
+            tell(job.report, [self._broken_for(job.task, error)])
+
+    def _broken_for(self, task: TaskRequest, error: BaseException) -> Outcome:
+        reason = (
+            f"{task.described} did not run, because the initializer of executor {self.label!r} "
+            f"raised {type(error).__name__}: {error}. Mend it, then close and start the executor."
+        )
+        return failed(task.attempt, BrokenPool(reason, HasStarted.NO), error)
 
     def cancel(self, attempts: Collection[AttemptId]) -> None:
         now = self._clock.wall()
         for job in self._take(attempts):
-            tell(job.report, [cancelled(job.task.attempt, job.name, job.began, now)])
+            tell(job.report, [cancelled(job.task, job.began, now)])
 
     def _expire(self, attempts: Collection[AttemptId]) -> None:
         now = self._clock.wall()
         for job in self._take(attempts):
-            walltime = job.task.walltime or 0
-            tell(job.report, [expired(job.task.attempt, job.name, walltime, job.began, now)])
+            tell(job.report, [expired(job.task, job.began, now)])
 
     def _take(self, attempts: Collection[AttemptId]) -> list[_Job]:
         """Take jobs out, and put a new thread in the place of each that runs one of them."""
-        taken = []
+        taken, hired = [], []
         with self._lock:
             for attempt in attempts:
                 job = self._jobs.pop(attempt, None)
@@ -259,7 +310,9 @@ class _Crew:
                 taken.append(job)
                 if job.serial is not None:
                     del self._threads[job.serial]
-                    self._hire()
+                    hired.append(self._hire())
+        for thread in hired:
+            thread.start()
         for job in taken:
             if job.serial is not None:
                 self._deadlines.drop(job.task.attempt)
@@ -273,13 +326,17 @@ class _Crew:
             self._queue.clear()
             busy = {job.serial for job in left}
             idle = [thread for serial, thread in self._threads.items() if serial not in busy]
+            self._threads.clear()
         self._deadlines.close()
         for _ in range(self.size):
             self._tickets.put(None)
         now = self._clock.wall()
         for report, jobs in itertools.groupby(left, lambda job: job.report):
-            tell(report, [closed(j.task.attempt, j.name, self.label, j.began, now) for j in jobs])
+            tell(
+                report,
+                [closed(j.task, self.label, j.began, now) for j in jobs],
+            )
         until = time.monotonic() + patience
         for thread in idle:
-            if thread is not threading.current_thread():
+            if thread is not threading.current_thread() and thread.is_alive():
                 thread.join(max(0.0, until - time.monotonic()))

@@ -1,7 +1,7 @@
 import pickle
 import threading
 
-from lamina.codec import describe_culprit
+from lamina.codec.culprit import describe_culprit
 
 LOCK = threading.Lock()
 

@@ -1,5 +1,7 @@
 import pickle
+import sys
 import traceback
+from collections.abc import Callable
 
 import pytest
 
@@ -123,3 +125,25 @@ def test_the_stand_in_survives_pickle_and_names_the_type() -> None:
     assert isinstance(error, LaminaError)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
     assert "pkg.Odd: text" in str(error)
+
+
+class LeavesWhenWritten(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+    def __reduce__(self) -> str:
+        raise SystemExit(3)
+
+
+class LeavesWhenRead(Exception):
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[int]]:
+        return sys.exit, (3,)
+
+
+def test_exceptions_that_exit_end_nobody_on_either_side() -> None:
+    written = load_error(dump_error(raised(LeavesWhenWritten("a")), dump))
+    assert isinstance(written, RemoteError)
+    assert "SystemExit" in written.message
+    assert isinstance(load_error(dump_error(raised(LeavesWhenRead("b")), dump)), RemoteError)
+    with_bytes = pickle.dumps(([LeavesWhenRead("b")], [], ""))
+    assert "SystemExit" in str(load_error(with_bytes))

@@ -1,5 +1,6 @@
 import os.path
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -97,6 +98,17 @@ def test_text_that_only_looks_like_the_program_is_fine() -> None:
 def test_the_part_that_fails_is_named() -> None:
     with pytest.raises(SerializationError, match=r"kwargs\['x'\]\[1\]\['y'\] \(a Refuses\).*never"):
         CODEC.dump_call(len, (1,), {"x": [1, {"y": Refuses()}]})
+
+
+class Leaves:
+    def __reduce__(self) -> str:
+        sys.exit(3)
+
+
+def test_an_argument_that_exits_while_it_is_written_is_named() -> None:
+    with pytest.raises(SerializationError, match=r"args\[1\] \(a Leaves\).*3") as caught:
+        CODEC.dump_call(len, (1, Leaves()), {})
+    assert caught.value.started is HasStarted.NO
 
 
 def test_a_value_that_cannot_be_written_is_a_typed_error() -> None:

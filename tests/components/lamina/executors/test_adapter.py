@@ -1,7 +1,8 @@
 import copy
 import os
 import threading
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor as FuturesPool
 from concurrent.futures import ThreadPoolExecutor as StandardPool
 from functools import partial
 from multiprocessing import get_context
@@ -19,7 +20,7 @@ from lamina.executors import (
     Site,
     TaskRequest,
 )
-from lamina.vocabulary import AttemptId, Cause, ExecutorLost, HasStarted
+from lamina.vocabulary import AttemptId, Cause, ExecutorLost, HasStarted, WorkerLost
 
 DEADLINE = 20.0
 
@@ -126,21 +127,97 @@ def test_close_answers_everything(one_thread, heard, gate, tmp_path):
     assert copy.copy(one_thread).label == "foreign"
 
 
-def test_a_pool_of_processes_that_breaks_loses_its_attempts_and_starts_again(tmp_path, heard):
-    make = partial(ProcessPoolExecutor, 1, mp_context=get_context("spawn"))
-    executor = ForeignExecutor(make, "processes", own_processes=True)
+def spawning(**options):
+    return partial(ProcessPoolExecutor, 1, mp_context=get_context("spawn"), **options)
+
+
+def test_a_pool_of_processes_that_breaks_loses_its_attempts_and_is_replaced(tmp_path, heard):
+    executor = ForeignExecutor(spawning(), "processes", own_processes=True)
     executor.start(Site(run_dir=tmp_path))
     executor.launch([task(1, abs, -1), task(2, lambda: None)], heard)
     assert heard.wait_for(2)[1].value == 1
     assert heard.by_attempt[2].failure.cause is Cause.SERIALIZATION
     executor.launch([task(3, os._exit, 1)], heard)
     failure = heard.wait_for(3)[3].failure
-    assert isinstance(failure.error, ExecutorLost)
-    assert failure.cause is Cause.EXECUTOR_LOST
-    executor.launch([task(4, abs, -1)], heard)
-    assert heard.wait_for(4)[4].failure.started is HasStarted.NO
+    assert isinstance(failure.error, WorkerLost)
+    assert isinstance(failure.error.__cause__, BrokenExecutor)
+    assert failure.cause is Cause.WORKER_LOST
+    assert failure.started is HasStarted.UNKNOWN
+    executor.launch([task(4, abs, -4)], heard)
+    assert heard.wait_for(4)[4].value == 4
+    executor.launch([task(5, abs, -5, env={"A": "1"})], heard)
+    assert "does not control the pool's processes" in str(heard.wait_for(5)[5].failure.error)
     executor.close()
     executor.start(Site(run_dir=tmp_path))
-    executor.launch([task(5, abs, -5)], heard)
-    assert heard.wait_for(5)[5].value == 5
+    executor.launch([task(6, abs, -6)], heard)
+    assert heard.wait_for(6)[6].value == 6
+    executor.close()
+
+
+def test_pools_that_break_before_any_task_has_ended_are_given_up(tmp_path, heard):
+    made = []
+
+    def make():
+        made.append(StandardPool(1, initializer=int, initargs=("not a number",)))
+        return made[-1]
+
+    executor = ForeignExecutor(make)
+    executor.start(Site(run_dir=tmp_path))
+    with_reason: list[Outcome] = []
+    for attempt in range(100):
+        executor.launch([task(attempt, abs, -1)], heard)
+        outcome = heard.wait_for(attempt + 1)[attempt]
+        if outcome.failure.cause is Cause.EXECUTOR_LOST:
+            with_reason.append(outcome)
+            break
+        assert outcome.failure.cause is Cause.WORKER_LOST
+    executor.close()
+    assert len(made) == 10
+    failure = with_reason[0].failure
+    assert isinstance(failure.error, ExecutorLost)
+    assert failure.started is HasStarted.NO
+    assert "the last of 10 that broke" in str(failure.error)
+
+
+class Breakable(FuturesPool):
+    """Runs calls where they are submitted; one that calls ``fail`` breaks it."""
+
+    def __init__(self) -> None:
+        self.broken = False
+
+    def submit(self, fn, /, *args, **kwargs):
+        if self.broken:
+            raise BrokenExecutor("broken")
+        future = Future()
+        self.broken = args[0].function is fail
+        if self.broken:
+            future.set_exception(BrokenExecutor("breaks"))
+        else:
+            future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def test_pools_that_break_now_and_then_are_always_replaced(tmp_path, heard):
+    executor = ForeignExecutor(Breakable)
+    executor.start(Site(run_dir=tmp_path))
+    for attempt in range(0, 60, 2):
+        executor.launch([task(attempt, fail), task(attempt + 1, abs, -1)], heard)
+    outcomes = heard.wait_for(60)
+    executor.close()
+    assert [outcomes[n].value for n in range(1, 60, 2)] == [1] * 30
+    assert {outcomes[n].failure.cause for n in range(0, 60, 2)} == {Cause.WORKER_LOST}
+
+
+def test_a_pool_that_somebody_else_shut_down_loses_what_it_had_not_begun(tmp_path, heard, gate):
+    pool = StandardPool(1)
+    executor = ForeignExecutor(lambda: pool)
+    executor.start(Site(run_dir=tmp_path))
+    occupy(executor, heard, gate)
+    executor.launch([task(1, abs, -1)], heard)
+    pool.shutdown(wait=False, cancel_futures=True)
+    failure = heard.wait_for(1)[1].failure
+    assert (failure.cause, failure.started) == (Cause.EXECUTOR_LOST, HasStarted.NO)
+    executor.launch([task(2, abs, -1)], heard)
+    failure = heard.wait_for(2)[2].failure
+    assert "takes no tasks: cannot schedule new futures" in str(failure.error)
     executor.close()

@@ -1,8 +1,18 @@
 from lamina.executors import Call, Payload, TaskRequest
-from lamina.executors.calls import cancelled, closed, expired, refusal, run_call, tell
-from lamina.vocabulary import AttemptId, Cause, HasStarted
+from lamina.executors.calls import (
+    cancelled,
+    closed,
+    expired,
+    failed,
+    raised,
+    refusal,
+    run_call,
+    tell,
+)
+from lamina.vocabulary import AttemptId, Cause, HasStarted, WorkerLost
 
 ONE = AttemptId(1)
+A_TASK = TaskRequest(ONE, Call(abs, (1,)), name="a", walltime=2.5)
 
 
 def test_calls_and_payloads_run():
@@ -11,8 +21,8 @@ def test_calls_and_payloads_run():
 
 
 def test_a_dropped_attempt_says_whether_it_goes_on():
-    queued = cancelled(ONE, "a", None, 9.0).failure
-    running = closed(ONE, "a", "pool", 8.0, 9.0).failure
+    queued = cancelled(A_TASK, None, 9.0).failure
+    running = closed(A_TASK, "pool", 8.0, 9.0).failure
     assert queued is not None
     assert running is not None
     assert (queued.cause, queued.started, queued.stopped) == (Cause.CANCELLED, HasStarted.NO, True)
@@ -26,14 +36,37 @@ def test_a_dropped_attempt_says_whether_it_goes_on():
 
 
 def test_an_expired_attempt_names_its_walltime():
-    failure = expired(ONE, "a", 2.5, 8.0, 9.0).failure
+    failure = expired(A_TASK, 8.0, 9.0).failure
     assert failure is not None
-    assert "2.5 s" in str(failure.error)
+    assert "a has run for longer than its walltime of 2.5 s" in str(failure.error)
+
+
+def test_an_attempt_that_raised_keeps_its_error_and_times():
+    error = ValueError("no")
+    outcome = raised(ONE, error, 8.0, 9.0)
+    assert outcome.failure is not None
+    assert outcome.failure.error is error
+    assert outcome.failure.cause is Cause.APPLICATION
+    assert (outcome.began, outcome.ended) == (8.0, 9.0)
+
+
+def test_an_attempt_that_failed_outside_its_code_says_by_what():
+    because = OSError("gone")
+    failure = failed(ONE, WorkerLost("lost", HasStarted.UNKNOWN), because).failure
+    assert failure is not None
+    assert (failure.cause, failure.started) == (Cause.WORKER_LOST, HasStarted.UNKNOWN)
+    assert failure.error.__cause__ is because
 
 
 def test_only_what_cannot_be_given_is_refused():
-    assert refusal(TaskRequest(ONE, Call(abs, (1,))), "pool") is None
-    assert refusal(TaskRequest(ONE, Call(abs, (1,)), env={"A": "1"}), "pool") is not None
+    assert refusal(A_TASK, "pool", "it is small") is None
+    for asked in ({"env": {"A": "1"}}, {"memory_limit": 1}):
+        refused = refusal(TaskRequest(ONE, Call(abs, (1,)), **asked), "pool", "it is small")
+        assert refused is not None
+        assert refused.failure is not None
+        assert refused.failure.started is HasStarted.NO
+        assert f"task attempt 1 asks for {next(iter(asked))}=" in str(refused.failure.error)
+        assert "because it is small" in str(refused.failure.error)
 
 
 def test_telling_outlives_a_broken_report(caplog):

@@ -8,6 +8,7 @@ import pytest
 
 from lamina.executors import (
     AlreadyStartedError,
+    BrokenPool,
     Call,
     Executor,
     Load,
@@ -236,3 +237,58 @@ def test_idle_threads_are_gone_after_close(tmp_path, heard):
     heard.wait_for(9)
     pool.close()
     assert not [t for t in threading.enumerate() if t.name.startswith("gone")]
+
+
+def test_each_thread_is_prepared_before_its_first_task(tmp_path: Path, heard: Heard):
+    ready = threading.local()
+
+    def prepare(value: int) -> None:
+        ready.value = value
+
+    pool = ThreadPoolExecutor(initializer=prepare, initargs=(7,))
+    copied = copy.copy(pool)
+    copied.start(Site(run_dir=tmp_path))
+    copied.launch([task(1, lambda: ready.value), task(2, lambda: ready.value)], heard)
+    outcomes = heard.wait_for(2)
+    assert [outcomes[1].value, outcomes[2].value] == [7, 7]
+    copied.close()
+
+
+def test_an_initializer_that_raises_breaks_the_executor_until_it_is_closed(
+    tmp_path: Path, heard: Heard, caplog: pytest.LogCaptureFixture
+):
+    wrong = [True]
+
+    def prepare() -> None:
+        if wrong:
+            raise ValueError("no licence")
+
+    pool = ThreadPoolExecutor(max_threads=1, initializer=prepare)
+    pool.start(Site(run_dir=tmp_path))
+    pool.launch([task(1, abs, -1), task(2, abs, -1)], heard)
+    heard.wait_for(2)
+    pool.launch([task(3, abs, -1)], heard)
+    for outcome in heard.wait_for(3).values():
+        assert outcome.failure is not None
+        assert isinstance(outcome.failure.error, BrokenPool)
+        assert "no licence" in str(outcome.failure.error)
+        assert outcome.failure.cause is Cause.EXECUTOR_LOST
+        assert outcome.failure.started is HasStarted.NO
+    assert "no licence" in caplog.text
+    pool.close()
+    wrong.clear()
+    pool.start(Site(run_dir=tmp_path))
+    pool.launch([task(4, abs, -4)], heard)
+    assert heard.wait_for(4)[4].value == 4
+    pool.close()
+
+
+def test_a_thread_that_rests_is_given_work_before_another_is_made(tmp_path: Path, heard: Heard):
+    pool = ThreadPoolExecutor(max_threads=50, thread_name_prefix="reused")
+    pool.start(Site(run_dir=tmp_path))
+    for attempt in range(50):
+        pool.launch([task(attempt, abs, -1)], heard)
+        heard.wait_for(attempt + 1)
+    names = [one for one in threading.enumerate() if one.name.startswith("reused_")]
+    assert 1 <= len(names) < 10
+    pool.close()
