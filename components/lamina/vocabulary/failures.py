@@ -9,6 +9,7 @@
     ├── TaskWalltime           the task used up its walltime    (known as AppTimeout)
     ├── BlockEnded             the block reached its walltime, or was preempted
     ├── NodeLost               the manager died or fell silent
+    ├── ResourcesUnavailable   no node has what the task asks for
     ├── StagingFailed          a file could not be brought or taken away
     ├── DependencyError        something in its arguments had failed
     ├── JoinError              a future that a join app returned had failed
@@ -37,6 +38,7 @@ __all__ = [
     "HasStarted",
     "JoinError",
     "NodeLost",
+    "ResourcesUnavailable",
     "SerializationError",
     "StagingFailed",
     "TaskError",
@@ -57,6 +59,7 @@ class Cause(enum.Enum):
     TASK_WALLTIME = "task_walltime"
     BLOCK_ENDED = "block_ended"
     NODE_LOST = "node_lost"
+    RESOURCES = "resources"
     STAGING = "staging"
     DEPENDENCY = "dependency"
     CANCELLED = "cancelled"
@@ -146,6 +149,12 @@ class NodeLost(TaskError):
     """The manager on the node died or fell silent. Again may help."""
 
     cause = Cause.NODE_LOST
+
+
+class ResourcesUnavailable(TaskError):
+    """The task asks for more than any node of the executor has. Asking for less would help."""
+
+    cause = Cause.RESOURCES
 
 
 class StagingFailed(TaskError):
