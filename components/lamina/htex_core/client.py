@@ -16,9 +16,7 @@ the same attempt, no failure. If instead a manager is found dead or stays away f
 The machine is told of events and returns what is to be done, in order; it never acts.
 """
 
-import heapq
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
 import attrs
@@ -43,6 +41,7 @@ from lamina.htex_core.frames import (
     WireOutcome,
     WireTask,
 )
+from lamina.htex_core.orders import Levels, Queue
 
 __all__ = [
     "Broken",
@@ -57,6 +56,10 @@ __all__ = [
     "SendUp",
     "StartInterchange",
 ]
+
+
+ACK_WITHIN = 0.05  # seconds; sooner if tasks go the same way
+ACKS_LIMIT = 64  # batches of results
 
 
 class StartInterchange(NamedTuple):
@@ -131,42 +134,14 @@ _QUEUED, _GRANTED, _DOUBTFUL = range(3)
 class _Task:
     """One unresolved attempt."""
 
-    __slots__ = ("cancelled", "place", "priority", "started", "wire")
+    __slots__ = ("cancelled", "place", "rank", "started", "wire")
 
-    def __init__(self, wire: WireTask, priority: float) -> None:
+    def __init__(self, wire: WireTask, rank: Any) -> None:
         self.wire = wire
-        self.priority = priority
+        self.rank = rank
         self.place = _QUEUED
         self.cancelled = False
         self.started = False
-
-
-class _Queue:
-    """First in, first out among equals; higher priority first. O(1) while priorities are few."""
-
-    def __init__(self) -> None:
-        self._levels: dict[float, deque[int]] = {}
-        self._order: list[float] = []  # a heap of minus the priorities
-
-    def push(self, attempt: int, priority: float, *, first: bool = False) -> None:
-        level = self._levels.get(priority)
-        if level is None:
-            level = self._levels[priority] = deque()
-            heapq.heappush(self._order, -priority)
-        if first:
-            level.appendleft(attempt)
-        else:
-            level.append(attempt)
-
-    def pop(self) -> int | None:
-        while self._order:
-            priority = -self._order[0]
-            level = self._levels[priority]
-            if level:
-                return level.popleft()
-            heapq.heappop(self._order)
-            del self._levels[priority]
-        return None
 
 
 @attrs.define
@@ -178,12 +153,18 @@ class ClientMachine:
     starts_limit: int = 3
     """So many starts of the interchange within ``starts_window`` seconds, and no more."""
     starts_window: float = 60.0
+    make_queue: Callable[[], Queue] = Levels
+    """Where tasks wait; their rank is what this understands, for Levels the priority."""
 
     epoch: int = attrs.field(default=0, init=False)
     broken: str | None = attrs.field(default=None, init=False)
     managers: dict[str, ManagerInfo] = attrs.field(factory=dict, init=False)
+    slots: int = attrs.field(default=0, init=False)
+    """Workers of all managers."""
     _tasks: dict[int, _Task] = attrs.field(factory=dict, init=False)
-    _queue: _Queue = attrs.field(factory=_Queue, init=False)
+    _queue: Queue = attrs.field(
+        default=attrs.Factory(lambda self: self.make_queue(), takes_self=True), init=False
+    )
     _forms: dict[bytes, list[Any]] = attrs.field(factory=dict, init=False)
     _forms_sent: set[bytes] = attrs.field(factory=set, init=False)
     _credit: int = attrs.field(default=0, init=False)
@@ -195,6 +176,9 @@ class ClientMachine:
     _lost: set[str] = attrs.field(factory=set, init=False)
     _deadline: float | None = attrs.field(default=None, init=False)
     _starts: list[float] = attrs.field(factory=list, init=False)
+    _acks: list[list[Any]] = attrs.field(factory=list, init=False)
+    """Batches of results that have come and whose managers do not know it yet."""
+    _ack_by: float | None = attrs.field(default=None, init=False)
 
     # What the shell asks.
 
@@ -204,13 +188,20 @@ class ClientMachine:
         return len(self._tasks)
 
     @property
+    def workers_idle(self) -> bool:
+        """Whether a worker may have nothing to do, as far as is known here."""
+        return self._granted <= self.slots
+
+    @property
     def awaited(self) -> list[ManagerInfo]:
         """Managers of an old epoch that have not registered yet."""
         return list(self._awaited.values())
 
     def next_deadline(self) -> float | None:
         """When ``time_passed`` wants to be called, if at all."""
-        return self._deadline
+        if self._ack_by is None or self._deadline is None:
+            return self._deadline if self._ack_by is None else self._ack_by
+        return min(self._deadline, self._ack_by)
 
     # Events.
 
@@ -218,17 +209,15 @@ class ClientMachine:
         """Ask for the first interchange."""
         return self._start_interchange(now, "")
 
-    def submitted(
-        self, tasks: Iterable[tuple[WireTask, float, bytes | None]]
-    ) -> list[ClientEffect]:
-        """Take tasks: their wire form, priority, and the form of their function if by value."""
+    def submitted(self, tasks: Iterable[tuple[WireTask, Any, bytes | None]]) -> list[ClientEffect]:
+        """Take tasks: their wire form, rank, and the form of their function if by value."""
         if self.broken is not None:
             attempts = [wire[0] for wire, _, _ in tasks]
             return [Ended(attempts, "executor_lost", self.broken, "no")]
-        for wire, priority, form in tasks:
+        for wire, rank, form in tasks:
             attempt, digest = wire[0], wire[1]
-            self._tasks[attempt] = _Task(wire, priority)
-            self._queue.push(attempt, priority)
+            self._tasks[attempt] = _Task(wire, rank)
+            self._queue.push(attempt, rank)
             if digest is not None:
                 held = self._forms.get(digest)
                 if held is None:
@@ -273,12 +262,14 @@ class ClientMachine:
         self._ready = False
         self._credit = self._granted = 0
         self._forms_sent.clear()
+        self._acks, self._ack_by = [], None  # what they were for is sent again, and acknowledged
         for attempt, task in self._tasks.items():
             if task.place == _GRANTED:
                 task.place = _DOUBTFUL
                 self._doubtful.add(attempt)
         self._awaited.update(self.managers)
         self.managers.clear()
+        self.slots = 0
         self._deadline = now + self.patience
         return self._start_interchange(now, why)
 
@@ -295,11 +286,13 @@ class ClientMachine:
         return effects + self._settle()
 
     def time_passed(self, now: float) -> list[ClientEffect]:
-        """Fence the managers that have stayed away for longer than the patience."""
-        if self._deadline is None or now < self._deadline:
-            return []
-        self._deadline = None
+        """Fence the managers that stayed away beyond the patience; acknowledge what is due."""
         effects: list[ClientEffect] = []
+        if self._ack_by is not None and now >= self._ack_by:
+            effects.append(self._acknowledge())
+        if self._deadline is None or now < self._deadline:
+            return effects
+        self._deadline = None
         for uid in list(self._awaited):
             reason = f"it did not come back within {self.patience:g} s of the interchange's restart"
             effects += self.manager_gone(uid, reason)
@@ -320,7 +313,7 @@ class ClientMachine:
         self._forms.clear()
         self._doubtful.clear()
         self._awaited.clear()
-        self._queue = _Queue()
+        self._queue = self.make_queue()
         self._granted = 0
         effects: list[ClientEffect] = []
         if self._ready:
@@ -352,6 +345,7 @@ class ClientMachine:
         awaited = self._awaited.pop(info.uid, None)
         new = awaited is None and info.uid not in self.managers
         self.managers[info.uid] = info
+        self.slots = sum(each.slots for each in self.managers.values())
         unwanted: list[int] = []
         for attempt in (*held, *finished):
             task = self._tasks.get(attempt)
@@ -370,6 +364,8 @@ class ClientMachine:
     def _on_lost(self, body: Any, now: float) -> list[ClientEffect]:
         uid, attempts, reason = body
         info = self.managers.pop(uid, None)
+        if info is not None:
+            self.slots -= info.slots
         self._lost.add(uid)
         sides: dict[bool, list[int]] = {True: [], False: []}
         for attempt in attempts:
@@ -393,10 +389,14 @@ class ClientMachine:
             if outcome[0] in self._tasks:
                 self._forget(outcome[0])
                 fresh.append(outcome)
-        effects: list[ClientEffect] = [SendUp(ACK, [[uid, number]])]
-        if fresh:
-            effects.append(Deliver(info, fresh))
-        return effects + self._grant()
+        effects: list[ClientEffect] = [Deliver(info, fresh)] if fresh else []
+        self._acks.append([uid, number])
+        effects += self._grant()
+        if len(self._acks) >= ACKS_LIMIT:
+            effects.append(self._acknowledge())
+        elif self._acks and self._ack_by is None:
+            self._ack_by = now + ACK_WITHIN
+        return effects
 
     def _on_started(self, body: Any, now: float) -> list[ClientEffect]:
         uid, marks = body
@@ -427,7 +427,7 @@ class ClientMachine:
                 self._forget(attempt)
                 ended.append(attempt)
             else:
-                self._queue.push(attempt, task.priority, first=True)
+                self._queue.push(attempt, task.rank, first=True)
         effects: list[ClientEffect] = []
         if ended:
             effects.append(Ended(ended, "cancelled", "it was cancelled before it started", "no"))
@@ -470,8 +470,14 @@ class ClientMachine:
             return []
         self._granted += len(batch)
         effects: list[ClientEffect] = [SendUp(FORMS, forms)] if forms else []
+        if self._acks:
+            effects.append(self._acknowledge())
         effects.append(SendUp(TASKS, batch))
         return effects
+
+    def _acknowledge(self) -> ClientEffect:
+        acks, self._acks, self._ack_by = self._acks, [], None
+        return SendUp(ACK, acks)
 
     def _settle(self) -> list[ClientEffect]:
         """Decide about what is doubtful still, once every manager of the old epoch is heard."""
@@ -515,6 +521,7 @@ class ClientMachine:
         for task in self._tasks.values():
             places[task.place] += 1
         assert places[_GRANTED] == self._granted, (places, self._granted)
+        assert self.slots == sum(info.slots for info in self.managers.values())
         assert places[_DOUBTFUL] == len(self._doubtful)
         assert not self._doubtful or self._awaited or not self._ready
         used: dict[bytes, int] = {}

@@ -9,6 +9,7 @@ A task on the wire is ``[attempt, digest | nil, buffers, options | nil]`` and an
 that need not look into them.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 __all__ = [
@@ -20,10 +21,14 @@ __all__ = [
     "EVENTS",
     "FENCE",
     "FORMS",
+    "Frame",
     "GOODBYE",
     "HEARTBEAT",
     "JOINED",
+    "LARGE",
     "LOST",
+    "Large",
+    "ManagerInfo",
     "NEED",
     "PROTOCOL",
     "RAISED",
@@ -40,10 +45,11 @@ __all__ = [
     "UNSENT",
     "VALUE",
     "WELCOME",
-    "Frame",
-    "ManagerInfo",
     "WireOutcome",
     "WireTask",
+    "YIELD",
+    "unwrapped",
+    "wrapped",
 ]
 
 PROTOCOL: Final = 1
@@ -74,6 +80,7 @@ WELCOME: Final = 31
 REFUSE: Final = 32
 HEARTBEAT: Final = 33
 GOODBYE: Final = 34
+YIELD: Final = 35  # interchange → manager: so many unbegun tasks are wanted back
 
 # The code of an outcome.
 VALUE: Final = 0  # buffers hold the value
@@ -81,7 +88,44 @@ RAISED: Final = 1  # the first buffer holds the exception
 UNDONE: Final = 2  # the machinery ended it; the facts say how
 UNSENT: Final = 3  # the first buffer says why arguments or result could not be (un)pickled
 
-WireTask: TypeAlias = list[Any]
+LARGE: Final = 2**16
+"""Buffers of so many bytes and more travel behind their frame, uncopied."""
+
+
+class Large:
+    """A large buffer in the body of a frame."""
+
+    __slots__ = ("view",)
+
+    def __init__(self, buffer: bytes | bytearray | memoryview) -> None:
+        self.view = memoryview(buffer)
+
+    def __len__(self) -> int:
+        return self.view.nbytes
+
+    def __eq__(self, other: object) -> bool:
+        return self.view == (other.view if isinstance(other, Large) else other)
+
+    __hash__ = None  # type: ignore[assignment]  # as memoryviews that can be written to
+
+    def __repr__(self) -> str:
+        return f"Large({len(self)} bytes)"
+
+
+def wrapped(buffer: bytes | bytearray | memoryview) -> bytes | Large:
+    """A buffer as it goes into a frame. One that somebody may still write to is copied."""
+    view = memoryview(buffer)
+    if view.nbytes < LARGE:
+        return buffer if isinstance(buffer, bytes) else bytes(view)
+    return Large(view if view.readonly else bytes(view))
+
+
+def unwrapped(buffer: bytes | Large) -> bytes | memoryview:
+    """A buffer as it came out of one."""
+    return buffer.view if type(buffer) is Large else buffer  # type: ignore[return-value]
+
+
+WireTask: TypeAlias = Sequence[Any]
 WireOutcome: TypeAlias = list[Any]
 
 
@@ -100,6 +144,7 @@ class ManagerInfo(NamedTuple):
     block: str
     host: str
     boot: str
+    """Its process, as others on its host can find it again; opaque to the machines."""
     pid: int
     slots: int
     python: str

@@ -4,16 +4,27 @@ It holds few tasks, never looks into them, and owns none: what a manager gives b
 the client, whose truth is the only one. A task is either *waiting* here, or *held* by one
 manager, of which only its number is kept.
 
+Tasks go to managers with free workers first, one by one, to the manager that the selector
+chooses. What is left while no worker is free is shared out evenly, up to the capacity of each.
+If workers are free later and nothing waits, managers that hold more than their workers can run
+are asked to yield some: else these would wait behind a long task beside idle workers.
+
+All this costs the same for each task and each event, however many managers there are.
+
 A manager is given tasks only after the client has admitted it. Otherwise this process could
 die between giving it a task and telling the client that it exists, and nobody would know whom
 to ask.
 """
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 import attrs
 
+from lamina.htex_core.fitting import Fitting
 from lamina.htex_core.frames import (
     ACK,
     ADMIT,
@@ -35,9 +46,12 @@ from lamina.htex_core.frames import (
     STOP,
     TASKS,
     WELCOME,
+    YIELD,
     ManagerInfo,
     WireTask,
 )
+from lamina.htex_core.packing import asks
+from lamina.htex_core.selectors import ManagerSelector, TurnManagerSelector
 
 __all__ = [
     "Forget",
@@ -52,6 +66,7 @@ __all__ = [
 GRACE = 2.0  # seconds beyond the threshold, so that a manager gives itself up first
 FORMS_LIMIT = 64 * 2**20  # bytes of functions by value that are kept here
 LOOK_AHEAD = 16  # tasks beyond capacity that are kept here at the least
+YIELD_AFTER = 0.005  # seconds of idle workers here and tasks held ahead there; few last so long
 
 
 class ToClient(NamedTuple):
@@ -95,18 +110,19 @@ class _Manager:
     info: ManagerInfo
     route: bytes
     capacity: int
+    registration: int
     last_heard: float
-    last_sent: float
     admitted: bool = False
     held: set[int] = attrs.field(factory=set)
     forms: set[bytes] = attrs.field(factory=set)
-    leaving: bool = False
+    idle: int = 0
+    """Workers without a task, as far as we know."""
+    asked: bool = False
+    """Whether it was asked to yield, and has ended, returned and been given nothing since."""
 
     @property
     def free(self) -> int:
-        if not self.admitted or self.leaving:
-            return 0
-        return self.capacity - len(self.held)
+        return self.capacity - len(self.held) if self.admitted else 0
 
 
 @attrs.define
@@ -118,18 +134,35 @@ class InterchangeMachine:
     package: str
     heartbeat_period: float
     heartbeat_threshold: float
+    selector: ManagerSelector = attrs.field(factory=TurnManagerSelector)
+    chance: Callable[[], float] = float
+    """Random numbers of 0 or more, below 1, for the selector; without it always 0."""
 
     _waiting: OrderedDict[int, WireTask] = attrs.field(factory=OrderedDict, init=False)
+    """Tasks that ask for nothing."""
+    _fitting: Fitting = attrs.field(factory=Fitting, init=False)
+    _asking_first: bool = attrs.field(default=False, init=False)
+    """Whose turn it is: that of tasks that ask for something, or of the others."""
     _lacking: dict[bytes, list[int]] = attrs.field(factory=dict, init=False)
     _managers: dict[str, _Manager] = attrs.field(factory=dict, init=False)
     _routes: dict[bytes, _Manager] = attrs.field(factory=dict, init=False)
     _fenced: set[str] = attrs.field(factory=set, init=False)
-    _turn: deque[str] = attrs.field(factory=deque, init=False)
+    _idle: dict[str, _Manager] = attrs.field(factory=dict, init=False)
+    """Those with idle workers."""
+    _idle_workers: int = attrs.field(default=0, init=False)
+    _ahead: OrderedDict[str, _Manager] = attrs.field(factory=OrderedDict, init=False)
+    """Those without, that have room still; in turn."""
+    _rich: dict[str, _Manager] = attrs.field(factory=dict, init=False)
+    """Those that hold more than their workers can run, and may be asked for it."""
+    _short_since: float | None = attrs.field(default=None, init=False)
+    """Since when there have been both idle workers and rich managers, and nothing waits."""
     _forms: dict[bytes, bytes] = attrs.field(factory=dict, init=False)
     _forms_size: int = attrs.field(default=0, init=False)
     _credit: int = attrs.field(default=0, init=False)
     _capacity: int = attrs.field(default=0, init=False)
     _checked: float | None = attrs.field(default=None, init=False)
+    _soonest: float = attrs.field(default=0.0, init=False)
+    """No manager is to be given up before."""
     dropped: int = attrs.field(default=0, init=False)
     """Frames of another epoch or of a fenced incarnation."""
 
@@ -137,7 +170,10 @@ class InterchangeMachine:
         """When ``time_passed`` wants to be called; None while there is no manager."""
         if not self._managers or self._checked is None:
             return None
-        return self._checked + self.heartbeat_period / 2
+        deadline = min(self._checked + self.heartbeat_period / 2, self._soonest)
+        if self._short_since is not None:
+            deadline = min(deadline, self._short_since + YIELD_AFTER)
+        return deadline
 
     # Events.
 
@@ -170,24 +206,32 @@ class InterchangeMachine:
         return [] if manager is None else self._lose(manager, reason)
 
     def time_passed(self, now: float) -> list[InterchangeEffect]:
-        """Give up the silent, and say that we are here."""
+        """Give up the silent, and ask the rich to yield."""
+        if self._short_since is not None and now >= self._short_since + YIELD_AFTER:
+            return self._ask_to_yield(now) + self._give_up_the_silent(now)
+        return self._give_up_the_silent(now)
+
+    def _give_up_the_silent(self, now: float) -> list[InterchangeEffect]:
         if self._checked is not None:
+            if now < min(self._checked + self.heartbeat_period / 2, self._soonest):
+                return []
             # Asleep for longer than asked: we were stopped, and frames wait unread. Nobody's
             # silence across that gap is held against them.
             gap = now - self._checked - self.heartbeat_period
             if gap > self.heartbeat_period:
                 for manager in self._managers.values():
-                    manager.last_heard += gap
+                    # What had waited for us was read just now, and is no older for it.
+                    manager.last_heard = min(now, manager.last_heard + gap)
         self._checked = now
         effects: list[InterchangeEffect] = []
         limit = self.heartbeat_threshold + GRACE
+        self._soonest = now + limit
         for manager in list(self._managers.values()):
-            silence = now - manager.last_heard
-            if silence > limit:
+            if now >= manager.last_heard + limit:
+                silence = now - manager.last_heard
                 effects += self._lose(manager, f"it was silent for {silence:.1f} s")
-            elif now - manager.last_sent >= self.heartbeat_period / 2:
-                manager.last_sent = now
-                effects.append(ToManager(manager.route, HEARTBEAT, None))
+            else:
+                self._soonest = min(self._soonest, manager.last_heard + limit)
         return effects
 
     # From managers.
@@ -199,13 +243,17 @@ class InterchangeMachine:
             self.dropped += 1
             return [ToManager(route, REFUSE, refusal)]
         known = self._managers.get(info.uid)
+        number = body["registration"]
+        if known is not None and number <= known.registration:
+            # Sent into an old connection and overtaken by the one that replaced it.
+            self.dropped += 1
+            return []
         if known is not None:
             # It lost its connection and came by a new one; the same incarnation goes on.
             self._routes.pop(known.route, None)
             self._capacity -= known.capacity
-        else:
-            self._turn.append(info.uid)
-        manager = _Manager(info, route, body["capacity"], last_heard=now, last_sent=now)
+            self._leave_out(known)
+        manager = _Manager(info, route, body["capacity"], number, last_heard=now)
         manager.admitted = known is not None and known.admitted
         manager.held.update(body["held"], body["finished"])
         effects: list[InterchangeEffect] = []
@@ -214,14 +262,18 @@ class InterchangeMachine:
             effects.append(ToClient(RETURNED, sorted(astray)))
         self._managers[info.uid] = self._routes[route] = manager
         self._capacity += manager.capacity
+        self.selector.came(info)
+        self._fitting.came(info.uid, body.get("offer", _NOTHING), manager.held)
+        self._place(manager)
         if self._checked is None:
             self._checked = now
+            self._soonest = now + self.heartbeat_threshold + GRACE
         effects += [
             ToManager(route, WELCOME, None),
             ToClient(JOINED, [list(info), body["held"], body["finished"]]),
             Watch(info),
         ]
-        return effects + self._credit_now() + self._dispatch()
+        return effects + self._credit_now() + self._dispatch(now)
 
     def _refusal(self, info: ManagerInfo, body: Any) -> str:
         if body["protocol"] != PROTOCOL:
@@ -244,20 +296,29 @@ class InterchangeMachine:
         held = manager.held
         for outcome in outcomes:
             held.discard(outcome[0])
+        if self._fitting.concerns(manager.info.uid):
+            self._fitting.ended(manager.info.uid, [outcome[0] for outcome in outcomes])
         effects: list[InterchangeEffect] = [ToClient(RESULTS, [manager.info.uid, number, outcomes])]
         if capacity != manager.capacity:
             self._capacity += capacity - manager.capacity
             manager.capacity = capacity
             effects += self._credit_now()
-        return effects + self._dispatch()
+        manager.asked = False
+        self._place(manager)
+        return effects + self._dispatch(now)
 
     def _on_started(self, manager: _Manager, body: Any, now: float) -> list[InterchangeEffect]:
         return [ToClient(STARTED, [manager.info.uid, body])]
 
     def _on_returned(self, manager: _Manager, body: Any, now: float) -> list[InterchangeEffect]:
+        if not body:
+            return []  # it was asked to yield, and has nothing that its workers have not begun
         manager.held.difference_update(body)
+        self._fitting.ended(manager.info.uid, body)
+        manager.asked = False
+        self._place(manager)
         # There is room now. A manager that leaves has said before that it has none.
-        return [ToClient(RETURNED, body), *self._dispatch()]
+        return [ToClient(RETURNED, body), *self._dispatch(now)]
 
     def _on_need(self, manager: _Manager, body: Any, now: float) -> list[InterchangeEffect]:
         have = [[digest, self._forms[digest]] for digest in body if digest in self._forms]
@@ -273,18 +334,26 @@ class InterchangeMachine:
         return effects
 
     def _on_goodbye(self, manager: _Manager, body: Any, now: float) -> list[InterchangeEffect]:
-        return self._lose(manager, str(body))
+        """Whatever it does not say that it may have begun never reached it."""
+        reason, begun = body
+        astray = manager.held.difference(begun)
+        manager.held -= astray
+        effects: list[InterchangeEffect] = []
+        if astray:
+            effects.append(ToClient(RETURNED, sorted(astray)))
+        return effects + self._lose(manager, reason)
 
     def _on_heartbeat(self, manager: _Manager, body: Any, now: float) -> list[InterchangeEffect]:
-        return []
+        """Send it back as it is: the manager counts its lease from when it said this."""
+        return [ToManager(manager.route, HEARTBEAT, body)]
 
     # From the client.
 
     def _on_tasks(self, body: Any, now: float) -> list[InterchangeEffect]:
-        waiting = self._waiting
+        waiting, asking = self._waiting, self._fitting.waiting
         for wire in body:
-            waiting[wire[0]] = wire
-        return self._dispatch()
+            (asking if asks(wire) else waiting)[wire[0]] = wire
+        return self._dispatch(now)
 
     def _on_forms(self, body: Any, now: float) -> list[InterchangeEffect]:
         effects: list[InterchangeEffect] = []
@@ -306,7 +375,8 @@ class InterchangeMachine:
         returned: list[int] = []
         by_manager: dict[bytes, list[int]] = {}
         for attempt in body:
-            if self._waiting.pop(attempt, None) is not None:
+            asking = self._fitting.waiting.pop(attempt, None)
+            if asking is not None or self._waiting.pop(attempt, None) is not None:
                 returned.append(attempt)
                 continue
             for manager in self._managers.values():
@@ -333,7 +403,8 @@ class InterchangeMachine:
             manager = self._managers.get(uid)
             if manager is not None:
                 manager.admitted = True
-        return self._credit_now() + self._dispatch()
+                self._place(manager)
+        return self._credit_now() + self._dispatch(now)
 
     def _on_fence(self, body: Any, now: float) -> list[InterchangeEffect]:
         effects: list[InterchangeEffect] = []
@@ -354,45 +425,137 @@ class InterchangeMachine:
 
     # Decisions.
 
-    def _dispatch(self) -> list[InterchangeEffect]:
-        """Give what waits to managers with room, in turn, one frame to each."""
-        if not self._waiting:
-            return []
-        effects: list[InterchangeEffect] = []
-        managers = self._managers
-        turn = self._turn
-        room = [managers[uid] for uid in turn if managers[uid].free > 0]
-        turn.rotate(-1)
-        while self._waiting and room:
-            # An equal share each, so that a short queue is not all given to the first.
-            share = max(1, len(self._waiting) // len(room))
-            left: list[_Manager] = []
-            for manager in room:
-                count = min(share, manager.free, len(self._waiting))
-                if count <= 0:
-                    continue
-                effects += self._give(manager, count)
-                if manager.free > 0:
-                    left.append(manager)
-            room = left
-        return effects
+    def _place(self, manager: _Manager) -> None:
+        """Note what room a manager has: after each change of what it holds or may hold."""
+        uid, held, slots = manager.info.uid, len(manager.held), manager.info.slots
+        self._fitting.placed(uid, room=manager.free > 0)
+        idle = max(0, min(manager.capacity, slots) - held) if manager.admitted else 0
+        if idle != manager.idle:
+            self._idle_workers += idle - manager.idle
+            manager.idle = idle
+            self.selector.changed(uid, idle)
+            if idle:
+                self._idle[uid] = manager
+            else:
+                del self._idle[uid]
+        if not idle and manager.free > 0:
+            self._ahead.setdefault(uid, manager)
+        else:
+            self._ahead.pop(uid, None)
+        if held > slots and manager.capacity and not manager.asked:
+            self._rich[uid] = manager
+        else:
+            self._rich.pop(uid, None)
 
-    def _give(self, manager: _Manager, count: int) -> list[InterchangeEffect]:
-        batch: list[WireTask] = []
-        forms: list[list[bytes]] = []
+    def _leave_out(self, manager: _Manager) -> None:
+        """A manager is to be given nothing any more."""
+        uid = manager.info.uid
+        self._idle.pop(uid, None)
+        self._ahead.pop(uid, None)
+        self._rich.pop(uid, None)
+        self._idle_workers -= manager.idle
+        self.selector.gone(uid)
+
+    def _dispatch(self, now: float) -> list[InterchangeEffect]:
+        """Give what waits to managers with room, one frame to each."""
+        waiting, idle, ahead = self._waiting, self._idle, self._ahead
+        if (waiting or self._fitting.waiting) and (idle or ahead):
+            batches: dict[str, tuple[_Manager, list[WireTask], list[list[bytes]]]] = {}
+            # In turn, so that neither kind of task starves the other.
+            self._asking_first = not self._asking_first
+            if self._asking_first:
+                self._take_asking(batches)
+            while waiting and idle:
+                manager = self._chosen()
+                only = len(idle) == 1
+                self._take(manager, min(manager.idle if only else 1, len(waiting)), batches)
+            while waiting and ahead:
+                # An equal share each, so that a short queue is not all given to the first.
+                share = max(1, len(waiting) // len(ahead))
+                for manager in list(islice(ahead.values(), len(waiting))):
+                    ahead.move_to_end(manager.info.uid)
+                    self._take(manager, min(share, manager.free, len(waiting)), batches)
+            self._take_asking(batches)
+            effects: list[InterchangeEffect] = []
+            for manager, tasks, forms in batches.values():
+                if forms:
+                    effects.append(ToManager(manager.route, FORMS, forms))
+                effects.append(ToManager(manager.route, TASKS, tasks))
+            self._notice_shortage(now)
+            return effects
+        self._notice_shortage(now)
+        return []
+
+    def _chosen(self) -> _Manager:
+        """The manager with idle workers that gets the next task."""
+        idle = self._idle
+        if len(idle) > 1:
+            options = next(iter(self._waiting.values()))[3]
+            hints = options.get("hints", _NOTHING) if options else _NOTHING
+            manager = idle.get(self.selector.choose(hints, self.chance()))
+            if manager is not None:
+                return manager
+        return next(iter(idle.values()))
+
+    def _take(
+        self,
+        manager: _Manager,
+        count: int,
+        batches: dict[str, tuple[_Manager, list[WireTask], list[list[bytes]]]],
+    ) -> None:
+        """Take so many of what waits into the batch of a manager."""
         waiting = self._waiting
-        for _ in range(count):
-            attempt, wire = waiting.popitem(last=False)
-            digest = wire[1]
+        self._add(manager, [waiting.popitem(last=False)[1] for _ in range(count)], batches)
+
+    def _take_asking(
+        self, batches: dict[str, tuple[_Manager, list[WireTask], list[list[bytes]]]]
+    ) -> None:
+        """Take tasks that ask for something, the oldest first, while anybody may have it."""
+        fitting = self._fitting
+        for wire, uid in fitting.matches():
+            self._add(self._managers[uid], [wire], batches)
+
+    def _add(
+        self,
+        manager: _Manager,
+        wires: Sequence[WireTask],
+        batches: dict[str, tuple[_Manager, list[WireTask], list[list[bytes]]]],
+    ) -> None:
+        batch = batches.get(manager.info.uid)
+        if batch is None:
+            batch = batches[manager.info.uid] = (manager, [], [])
+        _, tasks, forms = batch
+        held = manager.held
+        for wire in wires:
+            digest, options = wire[1], wire[3]
             if digest is not None and digest not in manager.forms and digest in self._forms:
                 manager.forms.add(digest)
                 forms.append([digest, self._forms[digest]])
-            manager.held.add(attempt)
-            batch.append(wire)
+            held.add(wire[0])
+            tasks.append(_without_hints(wire) if options and "hints" in options else wire)
+        manager.asked = False
+        self._place(manager)
+
+    def _notice_shortage(self, now: float) -> None:
+        if self._rich and self._idle and not self._waiting:
+            if self._short_since is None:
+                self._short_since = now
+        else:
+            self._short_since = None
+
+    def _ask_to_yield(self, now: float) -> list[InterchangeEffect]:
+        """Ask managers that hold too much for a fair share of it."""
+        self._short_since = None
         effects: list[InterchangeEffect] = []
-        if forms:
-            effects.append(ToManager(manager.route, FORMS, forms))
-        effects.append(ToManager(manager.route, TASKS, batch))
+        idle = self._idle_workers
+        for manager in list(islice(self._rich.values(), idle)):
+            slots = manager.info.slots
+            surplus = len(manager.held) - slots
+            manager.asked = True
+            self._place(manager)
+            count = max(1, surplus * idle // (idle + slots))
+            effects.append(ToManager(manager.route, YIELD, count))
+        self._notice_shortage(now)
         return effects
 
     def _credit_now(self) -> list[InterchangeEffect]:
@@ -418,7 +581,8 @@ class InterchangeMachine:
     def _drop(self, manager: _Manager) -> list[InterchangeEffect]:
         del self._managers[manager.info.uid]
         self._routes.pop(manager.route, None)
-        self._turn.remove(manager.info.uid)
+        self._leave_out(manager)
+        self._fitting.gone(manager.info.uid)
         self._capacity -= manager.capacity
         return [Forget(manager.info.uid)]
 
@@ -427,9 +591,28 @@ class InterchangeMachine:
         assert self._capacity == sum(m.capacity for m in self._managers.values())
         held = [attempt for m in self._managers.values() for attempt in m.held]
         assert len(held) == len(set(held)), "an attempt is held by two managers"
-        assert not self._waiting.keys() & set(held), "an attempt both waits and is held"
-        assert set(self._turn) == set(self._managers)
-        assert all(m.free >= 0 or m.held for m in self._managers.values())
+        waiting = self._waiting.keys() | self._fitting.waiting.keys()
+        assert not waiting & set(held), "an attempt both waits and is held"
+        self._fitting.check()
+        asking = next(iter(self._fitting.waiting.values()), None)
+        assert asking is None or self._fitting.choose(asking) is None, "a task waits beside room"
+        managers = self._managers
+        assert all(m.free >= 0 or m.held for m in managers.values())
+        assert self._idle == {uid: m for uid, m in managers.items() if m.idle}
+        assert self._idle_workers == sum(m.idle for m in managers.values())
+        assert self._ahead == {uid: m for uid, m in managers.items() if m.free > 0 and not m.idle}
+        assert self._rich.keys() <= managers.keys()
+        assert not self._waiting or not (self._idle or self._ahead), "a task waits beside room"
+
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def _without_hints(wire: WireTask) -> WireTask:
+    """The task as managers get it: hints are for the selector, and for it alone."""
+    attempt, digest, buffers, options = wire
+    left = {name: value for name, value in options.items() if name != "hints"}
+    return [attempt, digest, buffers, left or None]
 
 
 _FROM_CLIENT = {

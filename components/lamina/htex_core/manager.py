@@ -10,10 +10,21 @@ dry while another sits on a long task with more behind it, the unclaimed ones ar
 there were, always the last ones given. A recalled worker gets nothing new until it says that
 it is dry, since until then it may remember tasks that are no longer its own.
 
+When the interchange asks us to yield, what no worker has begun goes back, the last first: from
+the queue, and from behind tasks that have been running for a while.
+
 A result is kept until the client's acknowledgement of its batch has come.
+
+While a task with a memory limit runs, ``Measure`` asks the shell every now and then what it and
+all that it has started use; ``measured`` has it killed when that is too much.
+
+Tasks that ask for cores or other things of the node wait apart, in ``packing``, and are alone
+with the worker that is bound for them.
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Mapping
+from heapq import heappop, heappush
 from typing import Any, NamedTuple, TypeAlias
 
 import attrs
@@ -35,10 +46,14 @@ from lamina.htex_core.frames import (
     TASKS,
     UNDONE,
     WELCOME,
+    YIELD,
     ManagerInfo,
     WireOutcome,
     WireTask,
 )
+from lamina.htex_core.limits import LOOK_PERIOD, excess, memory_limit
+from lamina.htex_core.packing import Bound, Packing, asks, with_binding
+from lamina.resources import Binding, ResourceBinder
 
 __all__ = [
     "Give",
@@ -46,6 +61,7 @@ __all__ = [
     "LeaveNode",
     "ManagerEffect",
     "ManagerMachine",
+    "Measure",
     "Recall",
     "SendOut",
     "StartWorker",
@@ -53,8 +69,10 @@ __all__ = [
 
 BUNDLE_TIME = 0.002  # seconds of work that one worker is given at once
 PREFETCH_TIME = 0.005  # seconds of work that is kept here beyond what the workers hold
-BUNDLE_LIMIT = 32  # tasks
+BUNDLE_LIMIT = 64  # tasks
 PREFETCH_LIMIT = 64  # tasks for each worker
+GATHER_TIME = 0.0003  # seconds that results gather while no worker can run dry
+GATHER_TASKS = 9999  # held by every worker: they last longer than that, even if they do nothing
 STUCK_TIME = 0.005  # seconds without progress before a worker's held tasks are taken back
 SAY_STARTED_AFTER = 0.1  # seconds; a task that ends sooner never says that it started
 CRASHES_LIMIT = 10  # workers that die in a row with no task ended between
@@ -62,9 +80,10 @@ FORMS_LIMIT = 64 * 2**20  # bytes of functions by value that are kept here
 
 
 class StartWorker(NamedTuple):
-    """Start a worker process with this number."""
+    """Start a worker process with this number, and with what its place is due from the start."""
 
     worker: int
+    binding: Binding | None = None
 
 
 class Give(NamedTuple):
@@ -87,6 +106,16 @@ class KillWorker(NamedTuple):
     worker: int
 
 
+class Measure(NamedTuple):
+    """See how much memory a worker's task uses, and tell the machine by ``measured``.
+
+    It need not be exact where it is not more than ``limit``, in bytes.
+    """
+
+    worker: int
+    limit: int
+
+
 class SendOut(NamedTuple):
     """Send one frame to the interchange."""
 
@@ -101,12 +130,14 @@ class LeaveNode(NamedTuple):
     orderly: bool
 
 
-ManagerEffect: TypeAlias = StartWorker | Give | Recall | KillWorker | SendOut | LeaveNode
+ManagerEffect: TypeAlias = StartWorker | Give | Recall | KillWorker | Measure | SendOut | LeaveNode
 
 
 @attrs.define(eq=False)
 class _Worker:
     number: int
+    place: int
+    """Below the number of workers, and its own while it lives."""
     up: bool = False
     held: OrderedDict[int, WireTask] = attrs.field(factory=OrderedDict)
     forms: set[bytes] = attrs.field(factory=set)
@@ -116,12 +147,16 @@ class _Worker:
     recalling: bool = False
     progress: float = 0.0
     """When it last began something, on the machine's clock."""
+    looked: float = 0.0
+    """When the memory that it uses was measured last."""
     said: bool = False
     """Whether the start of its present task has been reported."""
     wish: int | None = None
     """The attempt that is to be cancelled, once nothing else can be hit."""
     verdict: tuple[str, str] | None = None
     """Why we are killing it: cause and reason."""
+    bound: Bound | None = None
+    """What it holds of the node, where that is counted."""
 
     @property
     def able(self) -> bool:
@@ -140,6 +175,10 @@ class ManagerMachine:
     heartbeat_threshold: float
     wall_offset: float = 0.0
     """What to add to ``now`` for seconds since the epoch."""
+    binder: ResourceBinder | None = None
+    """It has looked at the node already. Without one, no task gets what it asks for."""
+    offer: Mapping[str, float] = attrs.field(factory=dict)
+    """What tasks may ask for, by name, and how much of it there is in all."""
 
     epoch: int = attrs.field(default=0, init=False)
     connected: bool = attrs.field(default=False, init=False)
@@ -147,17 +186,31 @@ class ManagerMachine:
     _workers: dict[int, _Worker] = attrs.field(factory=dict, init=False)
     _next_worker: int = attrs.field(default=0, init=False)
     _queue: deque[WireTask] = attrs.field(factory=deque, init=False)
+    """Tasks that ask for nothing."""
+    _packing: Packing = attrs.field(init=False)
+    _places: list[int] = attrs.field(factory=list, init=False)
+    """Those of workers that have died, a heap."""
     _lacking: dict[bytes, list[WireTask]] = attrs.field(factory=dict, init=False)
     _forms: OrderedDict[bytes, bytes] = attrs.field(factory=OrderedDict, init=False)
     _forms_size: int = attrs.field(default=0, init=False)
     _unacked: OrderedDict[int, list[WireOutcome]] = attrs.field(factory=OrderedDict, init=False)
     _number: int = attrs.field(default=0, init=False)
+    _given_back: list[int] = attrs.field(factory=list, init=False)
+    """What we gave back between a registration that named it and the answer to that."""
     _outbox: list[WireOutcome] = attrs.field(factory=list, init=False)
     _estimate: float | None = attrs.field(default=None, init=False)
     _crashes: int = attrs.field(default=0, init=False)
-    _last_heard: float = attrs.field(default=0.0, init=False)
-    _last_sent: float = attrs.field(default=0.0, init=False)
+    _lease: float = attrs.field(default=0.0, init=False)
+    """When we said what the interchange has answered last."""
+    _registered: float = attrs.field(default=0.0, init=False)
+    _registrations: int = attrs.field(default=0, init=False)
+    _beat: float = attrs.field(default=0.0, init=False)
     _look_again: float | None = attrs.field(default=None, init=False)
+    _owed: int = attrs.field(default=0, init=False)
+    """Tasks that are wanted back still, once they are recalled."""
+
+    def __attrs_post_init__(self) -> None:
+        self._packing = Packing(self.info.host, self.binder)
 
     # What the shell asks.
 
@@ -172,9 +225,29 @@ class ManagerMachine:
         ahead = int(PREFETCH_TIME / max(self._estimate, 1e-6))
         return slots + slots * min(PREFETCH_LIMIT, ahead)
 
+    @property
+    def gather_time(self) -> float:
+        """How long to let results gather, in seconds: not at all while a worker may run dry."""
+        workers = self._workers.values()
+        if self._outbox or not workers or min(len(each.held) for each in workers) < GATHER_TASKS:
+            return 0.0
+        return GATHER_TIME
+
+    @property
+    def lease_ends(self) -> float:
+        """When it gives itself up unless the interchange answers before.
+
+        The threshold counts from when the answered word was *said*, which is before the
+        interchange heard it: so we are gone before the interchange gives us up, however long
+        each of us had been silent when the link between us fell silent.
+        """
+        return self._lease + self.heartbeat_threshold
+
     def next_deadline(self, now: float) -> float:
         """When ``time_passed`` wants to be called at the latest."""
-        deadline = self._last_sent + self.heartbeat_period
+        deadline = self.lease_ends
+        if self.connected:
+            deadline = min(deadline, self._beat + self.heartbeat_period)
         if self._look_again is not None:
             deadline = min(deadline, self._look_again)
         for worker in self._workers.values():
@@ -185,32 +258,42 @@ class ManagerMachine:
             walltime = _walltime(worker)
             if walltime is not None and worker.verdict is None:
                 deadline = min(deadline, worker.progress + walltime)
+            if _limit(worker) is not None:
+                deadline = min(deadline, _look_at(worker))
         return deadline
 
     # Events.
 
     def start(self, now: float) -> list[ManagerEffect]:
         """Start as many workers as there are slots, and introduce ourselves."""
-        self._last_heard = self._last_sent = now
+        self._lease = now
         effects: list[ManagerEffect] = [self._new_worker() for _ in range(self.info.slots)]
         return [*effects, *self.reconnected(now)]
 
     def reconnected(self, now: float) -> list[ManagerEffect]:
         """A new connection is open: say who we are, what we hold and what we have finished."""
         self.connected = False
-        self._last_sent = now
-        held = [wire[0] for wire in self._queue]
+        if now >= self.lease_ends:
+            return self._lease_over(now)
+        self._registered = now
+        self._registrations += 1
+        self._given_back.clear()  # they are not named this time, which says the same
+        self._owed = 0
+        held = [wire[0] for wire in (*self._queue, *self._packing.waiting())]
         held += [wire[0] for wires in self._lacking.values() for wire in wires]
         held += [attempt for worker in self._workers.values() for attempt in worker.held]
         finished = [outcome[0] for batch in self._unacked.values() for outcome in batch]
         finished += [outcome[0] for outcome in self._outbox]
         body = {
             "protocol": PROTOCOL,
+            "registration": self._registrations,
             "info": list(self.info),
             "capacity": self.capacity,
             "held": held,
             "finished": finished,
         }
+        if self.offer:
+            body["offer"] = dict(self.offer)
         return [SendOut(REGISTER, body)]
 
     def frame(self, kind: int, epoch: int, body: Any, now: float) -> list[ManagerEffect]:
@@ -219,7 +302,8 @@ class ManagerMachine:
             self.epoch = epoch
         elif kind != REFUSE and epoch != self.epoch:
             return []
-        self._last_heard = now
+        if now >= self.lease_ends:
+            return self._lease_over(now)  # we were stopped, and this has waited for us
         handler = _HANDLERS.get(kind)
         return [] if handler is None else handler(self, body, now)
 
@@ -241,6 +325,10 @@ class ManagerMachine:
             return []
         worker.progress = now
         worker.said = False
+        if worker.bound is not None and not worker.held:
+            self._release(worker)
+        if worker.wish == outcome[0]:
+            worker.wish = None
         self._crashes = 0
         began, ended = outcome[3], outcome[4]
         took = ended - began
@@ -281,7 +369,11 @@ class ManagerMachine:
         worker.recalling = False
         worker.recalled = worker.recalled or count > 0
         effects = self._unhold(worker, count)
-        return [*effects, *self._grant_wish(worker), *self._assign(now)]
+        effects += self._grant_wish(worker)
+        effects += self._assign(now)
+        if self._owed and self.connected and (returned := self._yielded()):
+            effects.append(SendOut(RETURNED, returned))
+        return effects
 
     def worker_died(self, number: int, how: str, unclaimed: int, now: float) -> list[ManagerEffect]:
         """A worker is dead, and everything below it; so many of its tasks were not claimed."""
@@ -293,12 +385,9 @@ class ManagerMachine:
             "worker_lost",
             f"worker {number} on {self.info.host} died under the task: {how}",
         )
-        for attempt in worker.held:
-            facts = {
-                "cause": cause, "reason": reason, "started": "yes", "worker": str(number),
-            }  # fmt: skip
-            began = worker.progress + self.wall_offset
-            self._outbox.append([attempt, UNDONE, [], began, now + self.wall_offset, facts])
+        self._end_held(worker, cause, reason, now)
+        self._release(worker)
+        heappush(self._places, worker.place)
         if self.leaving is not None:
             return effects
         if worker.verdict is None:
@@ -318,11 +407,9 @@ class ManagerMachine:
         return effects
 
     def time_passed(self, now: float) -> list[ManagerEffect]:
-        """Walltimes, start marks, work to take back, and the lease."""
-        if now - self._last_heard > self.heartbeat_threshold:
-            silence = now - self._last_heard
-            why = f"nothing heard from the interchange for {silence:.0f} s"
-            return self._leave(why, now, orderly=False)
+        """Walltimes, memory limits, start marks, work to take back, and the lease."""
+        if now >= self.lease_ends:
+            return self._lease_over(now)
         effects: list[ManagerEffect] = []
         marks: list[list[Any]] = []
         for worker in self._workers.values():
@@ -338,25 +425,58 @@ class ManagerMachine:
                 reason = f"it ran for {ran:.2f} s; its walltime is {walltime:g} s"
                 worker.verdict = ("task_walltime", reason)
                 effects.append(KillWorker(worker.number))
+            limit = _limit(worker)
+            if limit is not None and now >= _look_at(worker):
+                worker.looked = now
+                effects.append(Measure(worker.number, limit))
         if marks and self.connected:
             effects.append(SendOut(STARTED, marks))
         if self._look_again is not None and now >= self._look_again:
             self._look_again = None
             effects += self._assign(now)
-        if self.connected and now - self._last_sent >= self.heartbeat_period:
-            self._last_sent = now
-            effects.append(SendOut(HEARTBEAT, None))
+        if self.connected and now >= self._beat + self.heartbeat_period:
+            self._beat = now
+            effects.append(SendOut(HEARTBEAT, now))
         return effects
 
-    def stop(self, reason: str, now: float) -> list[ManagerEffect]:
-        """Leave of our own accord, giving back what has not started."""
-        return self._leave(reason, now, orderly=True)
+    def measured(self, number: int, used: int, now: float) -> list[ManagerEffect]:
+        """What a worker's task, and all that it has started, use just now, in bytes."""
+        worker = self._workers.get(number)
+        limit = None if worker is None else _limit(worker)
+        if worker is None or limit is None or (reason := excess(used, limit)) is None:
+            return []
+        worker.verdict = ("out_of_memory", reason)
+        return [KillWorker(number)]
+
+    def stop(
+        self,
+        reason: str,
+        now: float,
+        unclaimed: Mapping[int, int] | None = None,
+        cause: str = "block_ended",
+    ) -> list[ManagerEffect]:
+        """Leave of our own accord, giving back what has not started.
+
+        ``unclaimed`` says of workers that are all dead by now how many of each one's tasks were
+        not claimed; what they had claimed ends with this cause.
+        """
+        effects: list[ManagerEffect] = []
+        for number, count in (unclaimed or {}).items():
+            worker = self._workers.pop(number, None)
+            if worker is not None:
+                effects += self._unhold(worker, count)
+                self._end_held(worker, *(worker.verdict or (cause, reason)), now)
+        return [*effects, *self._leave(reason, now, orderly=True)]
 
     # Frames.
 
     def _on_welcome(self, body: Any, now: float) -> list[ManagerEffect]:
         self.connected = True
+        self._lease = self._beat = self._registered
         effects: list[ManagerEffect] = []
+        if self._given_back:
+            effects.append(SendOut(RETURNED, self._given_back))
+            self._given_back = []
         for number, batch in self._unacked.items():
             effects.append(SendOut(RESULTS, [number, self.capacity, batch]))
         wanted = {digest for worker in self._workers.values() for digest in worker.wants}
@@ -379,7 +499,7 @@ class ManagerMachine:
                     need.append(digest)
                 self._lacking.setdefault(digest, []).append(wire)
             else:
-                self._queue.append(wire)
+                self._put(wire, now)
         effects = self._assign(now)
         if need:
             effects.append(SendOut(NEED, need))
@@ -395,8 +515,9 @@ class ManagerMachine:
                 if digest in worker.wants:
                     worker.wants.discard(digest)
                     effects.append(Give(worker.number, [], [(digest, form)]))
-            self._queue.extend(self._lacking.pop(digest, ()))
-        used = {wire[1] for wire in self._queue}
+            for wire in self._lacking.pop(digest, ()):
+                self._put(wire, now)
+        used = {wire[1] for wire in (*self._queue, *self._packing.waiting())}
         while self._forms_size > FORMS_LIMIT:
             oldest = next((digest for digest in self._forms if digest not in used), None)
             if oldest is None:
@@ -410,6 +531,7 @@ class ManagerMachine:
         returned = [wire[0] for wire in self._queue if wire[0] in wanted]
         if returned:
             self._queue = deque(wire for wire in self._queue if wire[0] not in wanted)
+        returned += [wire[0] for wire in self._packing.take(wanted)]
         for digest, wires in list(self._lacking.items()):
             returned += [wire[0] for wire in wires if wire[0] in wanted]
             wires[:] = [wire for wire in wires if wire[0] not in wanted]
@@ -433,11 +555,25 @@ class ManagerMachine:
             effects.append(SendOut(RETURNED, returned))
         return effects
 
+    def _on_yield(self, body: Any, now: float) -> list[ManagerEffect]:
+        """Workers elsewhere have nothing to do. It is answered, even if by nothing for now."""
+        self._owed = body
+        effects: list[ManagerEffect] = [SendOut(RETURNED, self._yielded())]
+        if self._owed:
+            for worker in self._workers.values():
+                stuck = len(worker.held) > 1 and now >= worker.progress + STUCK_TIME
+                if stuck and not worker.recalling and not worker.recalled:
+                    worker.recalling = True
+                    effects.append(Recall(worker.number))
+        return effects
+
     def _on_ack(self, body: Any, now: float) -> list[ManagerEffect]:
         self._unacked.pop(body, None)
         return []
 
     def _on_heartbeat(self, body: Any, now: float) -> list[ManagerEffect]:
+        if isinstance(body, float) and self._lease < body <= now:
+            self._lease = body
         return []
 
     # Decisions.
@@ -446,7 +582,6 @@ class ManagerMachine:
         batch, self._outbox = self._outbox, []
         self._number += 1
         self._unacked[self._number] = batch
-        self._last_sent = now
         return [SendOut(RESULTS, [self._number, self.capacity, batch])]
 
     def _unhold(self, worker: _Worker, count: int) -> list[ManagerEffect]:
@@ -455,10 +590,49 @@ class ManagerMachine:
         for _ in range(min(count, len(worker.held))):
             attempt, wire = worker.held.popitem(last=True)
             if attempt == worker.wish:
-                effects.append(SendOut(RETURNED, [attempt]))
+                worker.wish = None
+                if self.connected:
+                    effects.append(SendOut(RETURNED, [attempt]))
+                else:
+                    self._given_back.append(attempt)
+            elif asks(wire):
+                self._packing.add(wire, first=True)
             else:
                 self._queue.appendleft(wire)
+        if not worker.held:
+            self._release(worker)
         return effects
+
+    def _put(self, wire: WireTask, now: float) -> None:
+        """Let a task wait for a worker; what can never be bound here ends at once."""
+        if not asks(wire):
+            self._queue.append(wire)
+        elif refusal := self._packing.add(wire):
+            facts = {"cause": "resources", "reason": refusal, "started": "no"}
+            at = now + self.wall_offset
+            self._outbox.append([wire[0], UNDONE, [], at, at, facts])
+
+    def _release(self, worker: _Worker) -> None:
+        """What a worker held of the node is free again."""
+        bound, worker.bound = worker.bound, None
+        if bound is not None:
+            self._packing.release(bound)
+
+    def _end_held(self, worker: _Worker, cause: str, reason: str, now: float) -> None:
+        """What a dead worker still holds it had claimed."""
+        for attempt in worker.held:
+            facts = {
+                "cause": cause, "reason": reason, "started": "yes", "worker": str(worker.number),
+            }  # fmt: skip
+            began = worker.progress + self.wall_offset
+            self._outbox.append([attempt, UNDONE, [], began, now + self.wall_offset, facts])
+
+    def _yielded(self) -> list[int]:
+        """Take the last of the queue, as many as are owed."""
+        count = min(self._owed, len(self._queue))
+        returned = [self._queue.pop()[0] for _ in range(count)]
+        self._owed -= count
+        return returned[::-1]
 
     def _grant_wish(self, worker: _Worker) -> list[ManagerEffect]:
         """Kill a worker whose one task is to be cancelled, unless that has ended meanwhile."""
@@ -470,14 +644,15 @@ class ManagerMachine:
     def _new_worker(self) -> StartWorker:
         number = self._next_worker
         self._next_worker += 1
-        self._workers[number] = _Worker(number)
-        return StartWorker(number)
+        place = heappop(self._places) if self._places else len(self._workers)
+        self._workers[number] = _Worker(number, place)
+        return StartWorker(number, None if self.binder is None else self.binder.at_place(place))
 
     def _assign(self, now: float) -> list[ManagerEffect]:
         """Give queued tasks to workers, and look for work to take back where one is dry."""
         if self.leaving is not None:
             return []
-        effects: list[ManagerEffect] = []
+        effects = [] if self._packing.idle and not self._packing.counting else self._pack(now)
         bundle = self._bundle()
         able = [w for w in self._workers.values() if w.able]
         if self._queue and able:
@@ -487,10 +662,61 @@ class ManagerMachine:
                 if not self._queue:
                     break
                 if not worker.held or (bundle > 1 and len(worker.held) <= bundle // 2):
+                    if self._packing.counting and not self._may_have_more(worker):
+                        continue
                     effects += self._give(worker, bundle, now)
+                    if not worker.held:
+                        self._release(worker)
         if not self._queue:
             effects += self._take_back(able, now)
         return effects
+
+    def _pack(self, now: float) -> list[ManagerEffect]:
+        """Give tasks that ask for something to idle workers, the oldest first, while they fit."""
+        packing = self._packing
+        if packing.counting == packing.idle:
+            packing.count(not packing.idle)
+            for worker in self._workers.values():
+                if packing.idle:
+                    self._release(worker)
+                elif worker.held:
+                    worker.bound = packing.due(worker.place, at_work=True)
+        effects: list[ManagerEffect] = []
+        for worker in self._workers.values():
+            if not packing.waits:
+                break
+            if not worker.able or worker.held:
+                continue
+            found = packing.next_for(worker.place)
+            if found is None:
+                break
+            wire, worker.bound = found
+            effects += self._give_bound(worker, wire, now)
+        return effects
+
+    def _may_have_more(self, worker: _Worker) -> bool:
+        """Whether it may have tasks that ask for nothing beside the one that waits, if any."""
+        if worker.held:
+            # The one that waits needs a worker as well: those at work run dry, and one is its own.
+            return not self._packing.waits
+        worker.bound = self._packing.due(worker.place)
+        return worker.bound is not None
+
+    def _give_bound(self, worker: _Worker, wire: WireTask, now: float) -> list[ManagerEffect]:
+        assert worker.bound is not None
+        digest = wire[1]
+        forms: list[tuple[bytes, Any]] = []
+        if digest is not None and digest not in worker.forms:
+            if digest not in self._forms:
+                self._release(worker)
+                self._lacking.setdefault(digest, []).append(wire)
+                return [SendOut(NEED, [digest])]
+            worker.forms.add(digest)
+            forms.append((digest, self._forms[digest]))
+        worker.progress = now
+        worker.said = False
+        worker.held[wire[0]] = wire
+        return [Give(worker.number, [with_binding(wire, worker.bound.binding)], forms)]
 
     def _bundle(self) -> int:
         if self._estimate is None:
@@ -545,6 +771,11 @@ class ManagerMachine:
             self._look_again = soonest
         return effects
 
+    def _lease_over(self, now: float) -> list[ManagerEffect]:
+        silence = now - self._lease
+        why = f"the interchange has answered nothing for {silence:.0f} s"
+        return self._leave(why, now, orderly=False)
+
     def _leave(self, reason: str, now: float, *, orderly: bool) -> list[ManagerEffect]:
         if self.leaving is not None:
             return []
@@ -554,31 +785,49 @@ class ManagerMachine:
             # What has ended, even if that is nothing: it says that our capacity is 0 now, so
             # that what we give back is not given to us again.
             effects += self._send_results(now)
-            returned = [wire[0] for wire in self._queue]
+            returned = [wire[0] for wire in (*self._queue, *self._packing.take())]
             returned += [wire[0] for wires in self._lacking.values() for wire in wires]
             self._queue.clear()
             self._lacking.clear()
             if returned:
                 effects.append(SendOut(RETURNED, returned))
-            effects.append(SendOut(GOODBYE, reason))
+            begun = [attempt for worker in self._workers.values() for attempt in worker.held]
+            effects.append(SendOut(GOODBYE, [reason, begun]))
         effects.append(LeaveNode(reason, orderly))
         return effects
 
     def check(self) -> None:
         """Assert what holds after every event; for tests."""
-        places = [wire[0] for wire in self._queue]
+        places = [wire[0] for wire in (*self._queue, *self._packing.waiting())]
         places += [wire[0] for wires in self._lacking.values() for wire in wires]
         places += [attempt for worker in self._workers.values() for attempt in worker.held]
         assert len(places) == len(set(places)), "a task is in two places"
         for worker in self._workers.values():
             alone = any(wire[3] for wire in worker.held.values())
             assert not alone or len(worker.held) == 1, "a task with options is not alone"
+            asking = any(map(asks, worker.held.values()))
+            asked = worker.bound is not None and worker.bound.asked
+            assert asked == asking, "a worker has what its task did not ask for, or has not"
+            assert worker.bound is None or worker.held, "a worker with no task holds something"
+        own = [worker.place for worker in self._workers.values()]
+        assert len(own) == len(set(own)), "two workers have one place"
 
 
 def _walltime(worker: _Worker) -> float | None:
     options = next(iter(worker.held.values()))[3]
     walltime: float | None = options.get("walltime") if options else None
     return walltime
+
+
+def _limit(worker: _Worker) -> int | None:
+    """The limit of what it runs, unless we are killing it already."""
+    if not worker.held or worker.verdict is not None:
+        return None
+    return memory_limit(next(iter(worker.held.values())))
+
+
+def _look_at(worker: _Worker) -> float:
+    return max(worker.progress, worker.looked) + LOOK_PERIOD
 
 
 _HANDLERS = {
@@ -590,4 +839,5 @@ _HANDLERS = {
     CANCEL: ManagerMachine._on_cancel,
     ACK: ManagerMachine._on_ack,
     HEARTBEAT: ManagerMachine._on_heartbeat,
+    YIELD: ManagerMachine._on_yield,
 }

@@ -1,13 +1,16 @@
 """The sockets between interchange and managers, encrypted and authenticated."""
 
-from lamina.htex_wire.sockets import (
-    Dealer,
-    Keys,
-    Router,
-    WireError,
-    make_keys,
-    reachable,
-    read_keys,
-)
+from lamina.htex_wire.finding import find, probe_time
+from lamina.htex_wire.keys import Keys, WireError, make_keys, read_keys
+from lamina.htex_wire.sockets import Dealer, Router
 
-__all__ = ["Dealer", "Keys", "Router", "WireError", "make_keys", "reachable", "read_keys"]
+__all__ = [
+    "Dealer",
+    "Keys",
+    "Router",
+    "WireError",
+    "find",
+    "make_keys",
+    "probe_time",
+    "read_keys",
+]

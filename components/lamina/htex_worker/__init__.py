@@ -5,16 +5,19 @@ from lamina.htex_worker.pipe import (
     NEED,
     OUTCOME,
     UP,
+    MalformedRecord,
     Records,
     form_record,
     mark_record,
     read_need,
     read_outcome,
+    read_up,
     task_record,
 )
 
 __all__ = [
     "DRY",
+    "MalformedRecord",
     "NEED",
     "OUTCOME",
     "Records",
@@ -23,5 +26,6 @@ __all__ = [
     "mark_record",
     "read_need",
     "read_outcome",
+    "read_up",
     "task_record",
 ]

@@ -5,9 +5,12 @@ Payloads are opaque here; only the worker unpickles them.
 """
 
 import json
+import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
+
+from lamina.vocabulary import LaminaError
 
 __all__ = [
     "DRY",
@@ -18,6 +21,7 @@ __all__ = [
     "TASK",
     "UP",
     "Assignment",
+    "MalformedRecord",
     "Records",
     "Report",
     "form_record",
@@ -28,8 +32,10 @@ __all__ = [
     "read_need",
     "read_outcome",
     "read_task",
+    "read_up",
     "record",
     "task_record",
+    "up_record",
 ]
 
 # Manager to worker.
@@ -37,19 +43,30 @@ FORM: Final = 1  # digest, form
 TASK: Final = 2
 MARK: Final = 3  # what was sent before this and is not claimed is not yours any more
 # Worker to manager.
-UP: Final = 10
+UP: Final = 10  # pid
 OUTCOME: Final = 11
 DRY: Final = 12
 NEED: Final = 13
 
+_WHOLE: Final = 2**16  # bytes; a longer record is read into a place of its own
+
 NO_DIGEST: Final = b"\0" * 16
+
+_KINDS = frozenset((FORM, TASK, MARK, UP, OUTCOME, DRY, NEED))
+_SIZES = {MARK: 0, UP: 4, DRY: 0, NEED: len(NO_DIGEST)}  # of bodies, where they are fixed
+_CODES = frozenset((0, 1, 3))  # value, raised, unsent: as htex_core has them
 
 _HEAD = struct.Struct("<IB")
 _TASK = struct.Struct("<Q16sIH")  # attempt, digest, length of options, number of buffers
 _OUTCOME = struct.Struct("<QBddH")  # attempt, code, began, ended, number of buffers
 _LENGTH = struct.Struct("<Q")
+_PID = struct.Struct("<I")
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
+
+
+class MalformedRecord(LaminaError):
+    """A worker said what no worker of ours says: user code has written to its socket."""
 
 
 class Assignment(NamedTuple):
@@ -72,36 +89,68 @@ class Report(NamedTuple):
 
 
 class Records:
-    """Cuts a stream of bytes into records, however the bytes come."""
+    """Cuts a stream of bytes into records, however the bytes come.
+
+    While a long record is under way, ``room`` is the place for what is still to come of it; it
+    is read there directly, and so never copied. Otherwise there is no ``room``, and whatever
+    was read goes to ``feed``.
+    """
 
     def __init__(self) -> None:
-        self._rest = bytearray()
+        self._rest = b""
+        self._long: memoryview | None = None
+        self._kind = self._at = 0
+
+    @property
+    def room(self) -> memoryview | None:
+        """Where to read the rest of a long record."""
+        return None if self._long is None else self._long[self._at :]
+
+    def filled(self, count: int) -> list[tuple[int, memoryview]]:
+        """So many bytes were read into ``room``; the record, if it is whole."""
+        body = self._long
+        assert body is not None
+        self._at += count
+        if self._at < len(body):
+            return []
+        self._long = None
+        return [(self._kind, body)]
 
     def feed(self, data: bytes) -> Iterator[tuple[int, memoryview]]:
-        """Add bytes; yield the kinds and bodies of the records that are whole now."""
+        """Add bytes; yield the kinds and bodies of the records that are whole now.
+
+        Raises:
+            MalformedRecord: What comes next is none.
+        """
         if self._rest:
-            self._rest += data
-            data = bytes(self._rest)
-            self._rest = bytearray()
+            data = self._rest + data
+            self._rest = b""
         view = memoryview(data)
         at, end = 0, len(data)
         while end - at >= _HEAD.size:
             length, kind = _HEAD.unpack_from(data, at)
-            if end - at - _HEAD.size < length:
+            _check(length, kind)
+            start = at + _HEAD.size
+            stop = start + length
+            if stop > end:
+                if length > _WHOLE:
+                    self._begin(kind, length, view[start:])
+                    return
                 break
-            at += _HEAD.size
-            yield kind, view[at : at + length]
-            at += length
-        if at < end:
-            self._rest = bytearray(view[at:])
+            yield kind, view[start:stop]
+            at = stop
+        self._rest = data[at:]
 
-    @property
-    def wanted(self) -> int:
-        """Bytes that the record under way still lacks, if that is known; for a good read size."""
-        if len(self._rest) < _HEAD.size:
-            return 0
-        length: int = _HEAD.unpack_from(self._rest)[0]
-        return length + _HEAD.size - len(self._rest)
+    def _begin(self, kind: int, length: int, data: memoryview) -> None:
+        self._kind, self._at = kind, len(data)
+        self._long = memoryview(bytearray(length))
+        self._long[: self._at] = data
+
+
+def _check(length: int, kind: int) -> None:
+    if _SIZES.get(kind, length if kind in _KINDS else -1) != length:
+        # Now, and not when all that it promises has come, which may be never.
+        raise MalformedRecord(f"kind {kind} and a length of {length}")
 
 
 def record(kind: int, *parts: Buffer) -> bytes:
@@ -109,8 +158,21 @@ def record(kind: int, *parts: Buffer) -> bytes:
     return b"".join((_HEAD.pack(sum(map(len, parts)), kind), *parts))
 
 
-def _with_buffers(buffers: Sequence[Buffer]) -> list[Buffer]:
-    return [*(_LENGTH.pack(len(buffer)) for buffer in buffers), *buffers]
+def _with_buffers(kind: int, front: bytes, buffers: Sequence[Buffer]) -> list[Buffer]:
+    """A record whose small buffers are joined to what stands before them."""
+    sizes = [len(buffer) for buffer in buffers]
+    head = _HEAD.pack(len(front) + _LENGTH.size * len(sizes) + sum(sizes), kind)
+    parts: list[Buffer] = []
+    small: list[Buffer] = [head, front, *map(_LENGTH.pack, sizes)]
+    for buffer in buffers:
+        if len(buffer) <= _WHOLE:
+            small.append(buffer)
+        else:
+            parts += (b"".join(small), buffer)
+            small = []
+    if small:
+        parts.append(b"".join(small))
+    return parts
 
 
 def _read_buffers(body: memoryview, at: int, count: int) -> list[Buffer]:
@@ -120,16 +182,18 @@ def _read_buffers(body: memoryview, at: int, count: int) -> list[Buffer]:
     for length in lengths:
         buffers.append(body[at : at + length])
         at += length
+    if at != len(body):
+        raise MalformedRecord("buffers of other lengths than they are said to have")
     return buffers
 
 
 def task_record(
     attempt: int, digest: bytes | None, buffers: Sequence[Buffer], options: Mapping[str, Any] | None
-) -> bytes:
-    """Write a task."""
+) -> list[Buffer]:
+    """Write a task, as parts that belong together."""
     said = json.dumps(options).encode() if options else b""
     head = _TASK.pack(attempt, digest or NO_DIGEST, len(said), len(buffers))
-    return record(TASK, head, said, *_with_buffers(buffers))
+    return _with_buffers(TASK, head + said, buffers)
 
 
 def read_task(body: memoryview) -> Assignment:
@@ -141,18 +205,29 @@ def read_task(body: memoryview) -> Assignment:
     return Assignment(attempt, by_value, options, _read_buffers(body, at, count))
 
 
-def outcome_record(report: Report) -> bytes:
-    """Write an outcome."""
+def outcome_record(report: Report) -> list[Buffer]:
+    """Write an outcome, as parts that belong together."""
     head = _OUTCOME.pack(
         report.attempt, report.code, report.began, report.ended, len(report.buffers)
     )
-    return record(OUTCOME, head, *_with_buffers(report.buffers))
+    return _with_buffers(OUTCOME, head, report.buffers)
 
 
 def read_outcome(body: memoryview) -> Report:
-    """Read an outcome."""
-    attempt, code, began, ended, count = _OUTCOME.unpack_from(body)
-    return Report(attempt, code, began, ended, _read_buffers(body, _OUTCOME.size, count))
+    """Read an outcome.
+
+    Raises:
+        MalformedRecord: It is none.
+    """
+    try:
+        attempt, code, began, ended, count = _OUTCOME.unpack_from(body)
+        buffers = _read_buffers(body, _OUTCOME.size, count)
+    except struct.error as error:
+        raise MalformedRecord(str(error)) from None
+    known = code in _CODES and (count > 0 or code == 0)  # without a value, there is an exception
+    if not (known and math.isfinite(began) and math.isfinite(ended)):
+        raise MalformedRecord("an outcome that adds up to nothing")
+    return Report(attempt, code, began, ended, buffers)
 
 
 def form_record(digest: bytes, form: bytes) -> bytes:
@@ -168,6 +243,17 @@ def read_form(body: memoryview) -> tuple[bytes, bytes]:
 def mark_record() -> bytes:
     """Say that all unclaimed tasks sent so far have been taken back; the answer is DRY."""
     return record(MARK)
+
+
+def up_record(pid: int) -> bytes:
+    """Say that this process is ready for tasks."""
+    return record(UP, _PID.pack(pid))
+
+
+def read_up(body: memoryview) -> int:
+    """Read which process is ready."""
+    pid: int = _PID.unpack(body)[0]
+    return pid
 
 
 def need_record(digest: bytes) -> bytes:

@@ -10,7 +10,8 @@ import socket
 import sys
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -20,7 +21,6 @@ from lamina.htex_worker.pipe import (
     FORM,
     MARK,
     TASK,
-    UP,
     Assignment,
     Records,
     Report,
@@ -29,13 +29,14 @@ from lamina.htex_worker.pipe import (
     read_form,
     read_task,
     record,
+    up_record,
 )
 from lamina.vocabulary import SerializationError
 
 __all__ = ["serve"]
 
 FUNCTIONS_LIMIT = 64 * 2**20  # bytes of functions by value that are kept
-READ_SIZE = 2**18  # bytes; more than a bundle of small tasks
+READ_SIZE = 2**16  # bytes; more than a bundle of small tasks
 
 # As lamina.htex_core.frames has them; this process does without that brick.
 _VALUE, _RAISED, _UNSENT = 0, 1, 3
@@ -50,7 +51,7 @@ class _Worker:
         self._size = 0
 
     def run(self) -> None:
-        self._link.sendall(record(UP))
+        self._link.sendall(up_record(os.getpid()))
         while True:
             while self._held:
                 if not self._claim():
@@ -58,7 +59,8 @@ class _Worker:
                     self._held.clear()
                     break
                 task = self._held.popleft()
-                self._link.sendall(outcome_record(self._do(task)))
+                for part in outcome_record(self._do(task)):
+                    self._link.sendall(part)
             self._read()
 
     def _claim(self) -> bool:
@@ -70,10 +72,7 @@ class _Worker:
         return True
 
     def _read(self) -> None:
-        data = self._link.recv(max(READ_SIZE, self._records.wanted))
-        if not data:
-            raise SystemExit(0)  # the manager is gone
-        for kind, body in self._records.feed(data):
+        for kind, body in self._words():
             if kind == TASK:
                 self._held.append(read_task(body))
             elif kind == FORM:
@@ -83,6 +82,16 @@ class _Worker:
                 # new before this answer, so there was no claim with which to run any of it.
                 self._held.clear()
                 self._link.sendall(record(DRY))
+
+    def _words(self) -> Iterable[tuple[int, memoryview]]:
+        room = self._records.room
+        if room is not None:
+            count = self._link.recv_into(room)
+            if count:
+                return self._records.filled(count)
+        elif data := self._link.recv(READ_SIZE):
+            return self._records.feed(data)
+        raise SystemExit(0)  # the manager is gone
 
     def _keep(self, digest: bytes, form: bytes) -> None:
         try:
@@ -108,9 +117,10 @@ class _Worker:
         began = time.time()
         try:
             call, args, kwargs = _load_call(codec, task, function)
-            env = task.options.get("env")
-            if env:
-                value = _with_env(env, call, args, kwargs)
+            options = task.options
+            if options:
+                with _variables(options.get("env")), _cores(options.get("cpus")):
+                    value = call(*args, **kwargs)
             else:
                 value = call(*args, **kwargs)
             code, buffers = _VALUE, _dump(codec, value)
@@ -166,19 +176,33 @@ def _run_payload(runner: str, data: bytes) -> Any:
     return getattr(import_module(module), name)(data)
 
 
-def _with_env(
-    env: dict[str, str], call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
-) -> Any:
-    before = {name: os.environ.get(name) for name in env}
-    os.environ.update(env)
+@contextmanager
+def _variables(env: Mapping[str, str] | None) -> Iterator[None]:
+    """Have these environment variables, for a while."""
+    before = {name: os.environ.get(name) for name in env or ()}
+    os.environ.update(env or {})
     try:
-        return call(*args, **kwargs)
+        yield
     finally:
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _cores(cpus: Sequence[int] | None) -> Iterator[None]:
+    """Run on these cores alone, for a while, as does what is started meanwhile."""
+    if cpus is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def serve(link: socket.socket, claims: int, codec: Codec) -> None:

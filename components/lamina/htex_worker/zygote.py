@@ -3,7 +3,8 @@
 It is single-threaded and runs no user code, so a worker begins free of threads and of other
 people's state, and is there in a millisecond. It speaks with the manager over a
 ``SOCK_SEQPACKET`` socket, one JSON message each: ``{"fork": n}`` with the worker's socket and
-claims attached, ``{"kill": n}``; and back ``{"dead": n, "status": s}``.
+claims attached, and perhaps its ``env`` and ``cpus``, ``{"kill": n}``; and back
+``{"dead": n, "status": s}``.
 
 It is the subreaper of everything below its workers. Whatever is its child and no worker is
 left over from a dead one, and is killed. When the manager's end of the socket closes, so is
@@ -54,14 +55,15 @@ class _Zygote:
             return False
         message: dict[str, Any] = json.loads(data)
         if "fork" in message:
-            self._fork(message["fork"], handles)
+            self._fork(message, handles)
         elif "kill" in message:
             pid = self._pids.get(message["kill"])
             if pid is not None:
                 kill_tree([pid], spare=())
         return True
 
-    def _fork(self, number: int, handles: list[int]) -> None:
+    def _fork(self, message: dict[str, Any], handles: list[int]) -> None:
+        number: int = message["fork"]
         link, claims = handles
         parent = os.getpid()
         pid = os.fork()
@@ -71,7 +73,7 @@ class _Zygote:
                 die_with_parent(signal.SIGKILL)
                 if os.getppid() != parent:
                     os._exit(1)
-                self._become_worker(number, link, claims)
+                self._become_worker(message, link, claims)
                 status = 0
             except SystemExit:
                 status = 0
@@ -82,7 +84,7 @@ class _Zygote:
         self._workers[pid] = number
         self._pids[number] = pid
 
-    def _become_worker(self, number: int, link: int, claims: int) -> None:
+    def _become_worker(self, message: dict[str, Any], link: int, claims: int) -> None:
         self._control.close()
         os.close(self._wake)
         signal.set_wakeup_fd(-1)
@@ -90,7 +92,10 @@ class _Zygote:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.setsid()
         become_subreaper()
-        os.environ["LAMINA_WORKER"] = str(number)
+        os.environ.update(message.get("env", {}))
+        os.environ["LAMINA_WORKER"] = str(message["fork"])
+        if message.get("cpus"):
+            os.sched_setaffinity(0, message["cpus"])
         serve(socket.socket(fileno=link), claims, self._codec)
 
     def _reap(self) -> None:
@@ -141,7 +146,10 @@ def _codec(named: str) -> Codec:
 def main(arguments: list[str]) -> int:
     """Run on the control socket whose descriptor is the one argument."""
     control = socket.socket(fileno=int(arguments[0]))
-    config = json.loads(control.recv(2**20))
+    said = control.recv(2**20)
+    if not said:
+        return 0  # the manager has left before it could say anything
+    config = json.loads(said)
     for entry in config["sys_path"]:
         if entry not in sys.path:
             sys.path.append(entry)

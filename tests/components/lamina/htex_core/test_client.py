@@ -15,8 +15,10 @@ from lamina.htex_core import (
     Ran,
     Ready,
     SendUp,
+    Sorted,
     StartInterchange,
 )
+from lamina.htex_core.client import ACK_WITHIN, ACKS_LIMIT
 from lamina.htex_core.frames import (
     ACK,
     ADMIT,
@@ -49,6 +51,21 @@ def outcome(attempt: int) -> list[Any]:
     return [attempt, VALUE, [b"v"], 0.0, 1.0, None]
 
 
+def test_a_queue_of_another_kind_has_ranks_of_its_own() -> None:
+    machine = ClientMachine(patience=30.0, make_queue=Sorted)
+    machine.start(0.0)
+    machine.frame(READY, 1, {}, 0.0)
+    ranks = [(3, "c"), (1, "a"), (2, "b"), (1, "a")]
+    machine.submitted([(wire(number), rank, None) for number, rank in enumerate(ranks)])
+    machine.frame(JOINED, 1, [list(info("m")), [], []], 0.0)
+    (granted,) = machine.frame(CREDIT, 1, 3, 0.0)
+    assert granted == SendUp(TASKS, [wire(1), wire(3), wire(2)])
+    machine.frame(CREDIT, 1, 2, 0.0)
+    machine.frame(RETURNED, 1, [3, 2], 0.0)
+    (granted,) = machine.frame(CREDIT, 1, 4, 0.0)
+    assert granted == SendUp(TASKS, [wire(2), wire(0)])
+
+
 def running(*, credit: int = 10, managers: tuple[str, ...] = ("m",)) -> ClientMachine:
     machine = ClientMachine(patience=30.0)
     machine.start(0.0)
@@ -79,10 +96,44 @@ def test_no_more_than_the_credit_is_granted() -> None:
     machine = running(credit=2)
     assert submit(machine, 1, 2, 3) == [SendUp(TASKS, [wire(1), wire(2)])]
     assert machine.frame(RESULTS, 1, ["m", 5, [outcome(1)]], 0.0) == [
-        SendUp(ACK, [["m", 5]]),
         Deliver(info("m"), [outcome(1)]),
+        SendUp(ACK, [["m", 5]]),
         SendUp(TASKS, [wire(3)]),
     ]
+    assert machine.next_deadline() is None
+
+
+def test_results_are_acknowledged_by_and_by_where_no_tasks_go() -> None:
+    machine = running()
+    submit(machine, 1, 2)
+    assert machine.frame(RESULTS, 1, ["m", 5, [outcome(1)]], 7.0) == [
+        Deliver(info("m"), [outcome(1)])
+    ]
+    due = machine.next_deadline()
+    assert due == 7.0 + ACK_WITHIN
+    machine.frame(RESULTS, 1, ["m", 6, [outcome(2)]], 7.01)
+    assert machine.next_deadline() == due
+    assert machine.time_passed(7.0) == []
+    assert machine.time_passed(due) == [SendUp(ACK, [["m", 5], ["m", 6]])]
+    assert machine.next_deadline() is None
+
+
+def test_so_many_unacknowledged_results_and_no_more() -> None:
+    machine = running()
+    sent = [
+        effect
+        for number in range(ACKS_LIMIT)
+        for effect in machine.frame(RESULTS, 1, ["m", number, []], 0.0)
+    ]
+    assert sent == [SendUp(ACK, [["m", number] for number in range(ACKS_LIMIT)])]
+
+
+def test_a_worker_may_be_idle_until_each_has_a_task() -> None:
+    machine = running()
+    submit(machine, 1)
+    assert machine.workers_idle
+    submit(machine, *range(2, 10))
+    assert not machine.workers_idle
 
 
 def test_higher_priority_goes_first_and_equals_in_order() -> None:
@@ -120,7 +171,8 @@ def test_a_second_copy_of_a_result_is_acknowledged_and_dropped() -> None:
     machine = running()
     submit(machine, 1)
     machine.frame(RESULTS, 1, ["m", 1, [outcome(1)]], 0.0)
-    assert machine.frame(RESULTS, 1, ["m", 1, [outcome(1)]], 0.0) == [SendUp(ACK, [["m", 1]])]
+    assert machine.frame(RESULTS, 1, ["m", 1, [outcome(1)]], 0.0) == []
+    assert machine.time_passed(ACK_WITHIN) == [SendUp(ACK, [["m", 1], ["m", 1]])]
 
 
 def test_a_frame_of_another_epoch_is_dropped() -> None:

@@ -1,7 +1,11 @@
 """The interchange's machine: which manager gets which task."""
 
 import random
+import sys
+from collections.abc import Mapping
 from typing import Any
+
+import attrs
 
 from lamina.htex_core import (
     PROTOCOL,
@@ -35,7 +39,9 @@ from lamina.htex_core.frames import (
     STOP,
     TASKS,
     WELCOME,
+    YIELD,
 )
+from lamina.htex_core.interchange import YIELD_AFTER
 
 
 def info(uid: str, python: str = "3.11") -> ManagerInfo:
@@ -53,6 +59,7 @@ def outcome(attempt: int) -> list[Any]:
 def registration(uid: str, capacity: int = 2, **changes: Any) -> dict[str, Any]:
     body = {
         "protocol": PROTOCOL,
+        "registration": 1,
         "info": list(info(uid)),
         "capacity": capacity,
         "held": [],
@@ -217,7 +224,7 @@ def test_a_fenced_manager_is_refused_and_not_reported() -> None:
 def test_a_manager_that_comes_by_a_new_route_keeps_its_place_and_what_went_astray_returns() -> None:
     machine = running(a=3)
     give(machine, 1, 2, 3)
-    body = registration("a", 3, held=[1], finished=[2])
+    body = registration("a", 3, registration=2, held=[1], finished=[2])
     assert machine.manager_frame(b"new", REGISTER, 1, body, 0.0) == [
         ToClient(RETURNED, [3]),
         ToManager(b"new", WELCOME, None),
@@ -229,25 +236,174 @@ def test_a_manager_that_comes_by_a_new_route_keeps_its_place_and_what_went_astra
     assert machine.dropped == 1
 
 
+def test_a_registration_that_was_overtaken_by_the_next_one_is_dropped() -> None:
+    machine = running(a=3)
+    give(machine, 1)
+    machine.manager_frame(b"new", REGISTER, 1, registration("a", 3, registration=3, held=[1]), 0.0)
+    late = registration("a", 3, registration=2)
+    assert machine.manager_frame(b"old", REGISTER, 1, late, 0.0) == []
+    assert give(machine, 2) == [ToManager(b"new", TASKS, [wire(2)])]
+
+
 def test_the_silent_are_given_up_after_the_threshold_and_the_grace() -> None:
     machine = running(a=1)
     for now in (5.0, 10.0, 15.0, 20.0, 25.0, 30.0):
-        assert machine.time_passed(now) == [ToManager(b"a", HEARTBEAT, None)]
-    machine.time_passed(32.0)
-    assert any(isinstance(effect, Forget) for effect in machine.time_passed(32.5))
+        assert machine.time_passed(now) == []
+    assert machine.next_deadline() == 32.0
+    assert any(isinstance(effect, Forget) for effect in machine.time_passed(32.0))
     assert machine.next_deadline() is None
+
+
+def test_a_heartbeat_is_sent_back_as_it_is() -> None:
+    machine = running(a=1)
+    answer = [ToManager(b"a", HEARTBEAT, 123.5)]
+    assert machine.manager_frame(b"a", HEARTBEAT, 1, 123.5, 7.0) == answer
 
 
 def test_nobody_is_judged_silent_across_a_gap_in_our_own_clock() -> None:
     machine = running(a=1)
     machine.time_passed(5.0)
-    assert machine.time_passed(500.0) == [ToManager(b"a", HEARTBEAT, None)]
+    assert machine.time_passed(500.0) == []
     assert machine.next_deadline() == 505.0
+
+
+def test_a_gap_in_our_own_clock_is_no_credit_for_the_future() -> None:
+    machine = running(a=1)
+    machine.time_passed(5.0)
+    machine.manager_frame(b"a", HEARTBEAT, 1, 3.0, 500.0)  # it had waited for us
+    machine.time_passed(500.0)
+    for now in (505.0, 510.0, 515.0, 520.0, 525.0, 530.0):
+        assert machine.time_passed(now) == []
+    assert any(isinstance(effect, Forget) for effect in machine.time_passed(532.0))
 
 
 def test_when_the_program_ends_managers_are_stopped_and_the_process_leaves() -> None:
     why = "the program has ended"
     assert running(a=1).client_gone() == [ToManager(b"a", STOP, why), Leave(why)]
+
+
+def test_a_task_goes_where_a_worker_is_free_before_any_is_sent_ahead() -> None:
+    machine = running(a=8, b=8)
+    for attempt in (1, 2, 3):
+        give(machine, attempt)
+    # Two workers each: the fourth has one to itself, although a has room for more.
+    assert give(machine, 4) == [ToManager(b"b", TASKS, [wire(4)])]
+    assert give(machine, 5, 6, 7, 8) == [
+        ToManager(b"a", TASKS, [wire(5), wire(6)]),
+        ToManager(b"b", TASKS, [wire(7), wire(8)]),
+    ]
+
+
+class Chooses:
+    """Takes the manager that the task asks for, and writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[object, ...]] = []
+
+    def came(self, manager: ManagerInfo) -> None:
+        self.told.append(("came", manager.uid))
+
+    def changed(self, uid: str, free: int) -> None:
+        self.told.append(("changed", uid, free))
+
+    def gone(self, uid: str) -> None:
+        self.told.append(("gone", uid))
+
+    def choose(self, hints: Mapping[str, Any], chance: float) -> str:
+        self.told.append(("choose", dict(hints), chance))
+        return str(hints.get("near", "nobody"))
+
+
+def test_the_selector_is_told_of_changes_and_sees_the_hints_which_go_no_further() -> None:
+    selector = Chooses()
+    machine = attrs.evolve(fresh(), selector=selector, chance=lambda: 0.25)
+    for uid in "ab":
+        register(machine, uid)
+    machine.client_frame(ADMIT, ["a", "b"], 0.0)
+    hinted = [1, None, [b""], {"hints": {"near": "b"}}]
+    timed = [2, None, [b""], {"hints": {}, "walltime": 3}]
+    assert machine.client_frame(TASKS, [hinted, timed, wire(3)], 0.0) == [
+        ToManager(b"b", TASKS, [[1, None, [b""], None]]),
+        ToManager(b"a", TASKS, [[2, None, [b""], {"walltime": 3}], wire(3)]),
+    ]
+    machine.manager_died("a", "killed")
+    assert selector.told == [
+        ("came", "a"),
+        ("came", "b"),
+        ("changed", "a", 2),
+        ("changed", "b", 2),
+        ("choose", {"near": "b"}, 0.25),
+        ("changed", "b", 1),
+        ("choose", {}, 0.25),  # it names nobody, so the task goes to any
+        ("changed", "a", 1),
+        ("choose", {}, 0.25),
+        ("changed", "a", 0),
+        ("gone", "a"),
+    ]
+
+
+def rich_and_idle() -> InterchangeMachine:
+    """A manager that holds six tasks for two workers; another has nothing to do."""
+    machine = running(a=8)
+    give(machine, 1, 2, 3, 4, 5, 6)
+    register(machine, "b")
+    machine.client_frame(ADMIT, ["b"], 1.0)
+    return machine
+
+
+def test_who_holds_too_much_is_asked_to_yield_once_others_were_idle_for_a_while() -> None:
+    machine = rich_and_idle()
+    assert machine.next_deadline() == 1.0 + YIELD_AFTER
+    assert machine.time_passed(1.0) == []
+    # Four more than its workers can run, and half of all workers are idle.
+    assert machine.time_passed(1.0 + YIELD_AFTER) == [ToManager(b"a", YIELD, 2)]
+    assert machine.time_passed(2.0) == []
+    assert machine.manager_frame(b"a", RETURNED, 1, [], 2.0) == []
+    assert machine.manager_frame(b"a", RETURNED, 1, [5, 6], 2.0) == [ToClient(RETURNED, [5, 6])]
+    assert give(machine, 5, 6) == [ToManager(b"b", TASKS, [wire(5), wire(6)])]
+    assert machine.time_passed(3.0) == []
+
+
+def test_who_had_nothing_to_yield_is_asked_again_once_something_has_ended() -> None:
+    machine = rich_and_idle()
+    machine.time_passed(2.0)
+    machine.manager_frame(b"a", RETURNED, 1, [], 2.0)
+    assert machine.time_passed(3.0) == []
+    machine.manager_frame(b"a", RESULTS, 1, [1, 8, [outcome(1)]], 3.0)
+    assert machine.time_passed(3.0 + YIELD_AFTER) == [ToManager(b"a", YIELD, 1)]
+
+
+def test_nobody_is_asked_to_yield_while_something_waits_or_nobody_is_idle() -> None:
+    machine = running(a=8, b=2)
+    give(machine, *range(1, 11))
+    assert machine.next_deadline() == 5.0
+    machine.manager_frame(b"b", RESULTS, 1, [1, 2, [outcome(2)]], 1.0)
+    machine.client_frame(TASKS, [wire(11)], 1.0)
+    assert machine.next_deadline() == 5.0
+
+
+def test_ten_thousand_managers_cost_no_more_work_than_ten() -> None:
+    def steps(managers: int) -> int:
+        uids = [f"m{number}" for number in range(managers)]
+        machine = running(**dict.fromkeys(uids, 4))
+        give(machine, *range(managers * 2))
+        calls = 0
+
+        def count(frame: object, event: str, argument: object) -> None:
+            nonlocal calls
+            calls += 1
+
+        sys.setprofile(count)
+        try:
+            for number in range(20):
+                body = [1, 4, [outcome(number % 10)]]
+                machine.manager_frame(uids[number % 10].encode(), RESULTS, 1, body, 0.0)
+                give(machine, 10**6 + number)
+        finally:
+            sys.setprofile(None)
+        return calls
+
+    assert steps(10_000) <= 1.5 * steps(10)
 
 
 class World:
@@ -259,6 +415,7 @@ class World:
         self.now = 0.0
         self.next = 0
         self.names = 0
+        self.registrations = 0
         self.tasks: set[int] = set()  # sent down, and not come up in any way
         self.holder: dict[int, str] = {}
         self.capacity: dict[str, int] = {}
@@ -340,7 +497,11 @@ class World:
     def register(self, uid: str, held: list[int], finished: list[int]) -> None:
         self.capacity[uid] = self.chance.randrange(len(held) + len(finished), 12 + len(held))
         self.route[uid] = f"{uid}/{self.now}".encode()
-        body = registration(uid, self.capacity[uid], held=held, finished=finished)
+        self.registrations += 1
+        number = self.registrations
+        body = registration(
+            uid, self.capacity[uid], registration=number, held=held, finished=finished
+        )
         self.say(uid, REGISTER, body)
 
     def manager_acts(self, uid: str) -> None:
@@ -362,7 +523,7 @@ class World:
             kept = self.some(some)
             self.register(uid, kept, [each for each in some if each not in kept])
         elif draw < 0.95:
-            self.say(uid, GOODBYE, "done")
+            self.say(uid, GOODBYE, ["done", []])
         elif draw < 0.97:
             self.see(self.machine.manager_died(uid, "killed"))
         else:

@@ -15,6 +15,7 @@ from lamina.htex_core import (
     ManagerEffect,
     ManagerInfo,
     ManagerMachine,
+    Measure,
     Recall,
     SendOut,
     StartWorker,
@@ -34,6 +35,7 @@ from lamina.htex_core.frames import (
     STOP,
     TASKS,
     WELCOME,
+    YIELD,
 )
 
 
@@ -75,9 +77,10 @@ def bundling(slots: int = 1) -> ManagerMachine:
     return machine
 
 
-def registration(capacity: int, held: list[int], finished: list[int]) -> SendOut:
+def registration(capacity: int, held: list[int], finished: list[int], number: int = 1) -> SendOut:
     body = {
         "protocol": PROTOCOL,
+        "registration": number,
         "info": list(info(1)),
         "capacity": capacity,
         "held": held,
@@ -145,13 +148,13 @@ def test_a_result_is_kept_and_sent_again_until_it_is_acknowledged() -> None:
     machine.worker_ended_task(0, outcome(1), 1.0)
     sent = SendOut(RESULTS, [1, 1, [outcome(1)]])
     assert machine.flush(1.0) == [Give(0, [wire(2)], []), sent]
-    assert machine.reconnected(2.0) == [registration(1, [2], [1])]
+    assert machine.reconnected(2.0) == [registration(1, [2], [1], 2)]
     assert machine.frame(WELCOME, 2, None, 2.0) == [sent]
     assert machine.frame(ACK, 1, 1, 2.0) == []  # of the old epoch
-    assert machine.reconnected(3.0) == [registration(1, [2], [1])]
+    assert machine.reconnected(3.0) == [registration(1, [2], [1], 3)]
     machine.frame(WELCOME, 3, None, 3.0)
     machine.frame(ACK, 3, 1, 3.0)
-    assert machine.reconnected(4.0) == [registration(1, [2], [])]
+    assert machine.reconnected(4.0) == [registration(1, [2], [], 4)]
 
 
 def test_results_gather_while_there_is_no_connection() -> None:
@@ -198,6 +201,40 @@ def test_unclaimed_tasks_behind_a_long_one_are_taken_back_for_a_dry_worker() -> 
     assert give(machine, 6, 7, now=deadline) == [Give(0, [wire(6)], []), Give(1, [wire(7)], [])]
 
 
+def test_it_yields_the_last_of_what_waits_and_answers_even_if_nothing_does() -> None:
+    machine = running()
+    give(machine, 1, 2, 3, 4)
+    assert machine.frame(YIELD, 1, 2, 0.0) == [SendOut(RETURNED, [3, 4])]
+    assert machine.frame(YIELD, 1, 5, 0.0) == [SendOut(RETURNED, [2])]
+    assert machine.frame(YIELD, 1, 5, 0.0) == [SendOut(RETURNED, [])]
+    machine.worker_ended_task(0, outcome(1), 1.0)
+    assert give(machine, 5, now=1.0) == [Give(0, [wire(5)], [])]
+
+
+def test_it_yields_what_is_behind_a_long_task_and_no_more_than_is_wanted() -> None:
+    machine = bundling()
+    give(machine, 1, 2, 3, 4)
+    assert machine.frame(YIELD, 1, 2, 0.001) == [SendOut(RETURNED, [])]
+    assert machine.frame(YIELD, 1, 2, 1.0) == [SendOut(RETURNED, []), Recall(0)]
+    assert machine.frame(YIELD, 1, 2, 1.0) == [SendOut(RETURNED, [])]
+    assert machine.recalled(0, 3, 1.0) == [SendOut(RETURNED, [3, 4])]
+    machine.worker_ended_task(0, outcome(1), 2.0)
+    machine.worker_dry(0, 2.0)
+    assert machine.flush(2.0)[0] == Give(0, [wire(2)], [])
+
+
+def test_what_is_recalled_without_a_connection_is_not_yielded() -> None:
+    machine = bundling()
+    give(machine, 1, 2)
+    machine.frame(YIELD, 1, 2, 1.0)
+    machine.reconnected(1.0)
+    assert machine.recalled(0, 1, 1.0) == []
+    assert machine.frame(WELCOME, 1, None, 1.0) == []
+    machine.worker_ended_task(0, outcome(1), 2.0)
+    machine.worker_dry(0, 2.0)
+    assert machine.flush(2.0)[0] == Give(0, [wire(2)], [])
+
+
 def test_a_crash_loop_gives_back_what_waits_and_leaves() -> None:
     machine = running()
     give(machine, 1)
@@ -221,10 +258,42 @@ def test_leaving_sends_what_has_ended_and_says_that_there_is_no_room() -> None:
     assert machine.stop("enough", 1.0) == [
         SendOut(RESULTS, [1, 0, [outcome(1)]]),
         SendOut(RETURNED, [2]),
-        SendOut(GOODBYE, "enough"),
+        SendOut(GOODBYE, ["enough", []]),
         LeaveNode("enough", True),
     ]
     assert machine.stop("enough", 1.0) == []
+
+
+def test_leaving_with_its_workers_dead_tells_what_they_had_begun_from_what_they_held() -> None:
+    machine = bundling()
+    give(machine, 1, 2, 3)
+    assert machine.stop("told to end", 1.0, {0: 2}, "block_ended") == [
+        SendOut(
+            RESULTS,
+            [
+                2,
+                0,
+                [
+                    [
+                        1,
+                        UNDONE,
+                        [],
+                        0.0,
+                        1.0,
+                        {
+                            "cause": "block_ended",
+                            "reason": "told to end",
+                            "started": "yes",
+                            "worker": "0",
+                        },
+                    ]
+                ],
+            ],
+        ),
+        SendOut(RETURNED, [2, 3]),
+        SendOut(GOODBYE, ["told to end", []]),
+        LeaveNode("told to end", True),
+    ]
 
 
 @pytest.mark.parametrize("kind", [REFUSE, STOP])
@@ -234,12 +303,40 @@ def test_a_refusal_or_a_stop_ends_it_without_a_word(kind: int) -> None:
 
 def test_it_gives_itself_up_when_it_has_heard_nothing_for_the_threshold() -> None:
     machine = running()
-    assert machine.time_passed(10.0) == [SendOut(HEARTBEAT, None)]
-    machine.frame(HEARTBEAT, 1, None, 20.0)
-    machine.time_passed(50.0)
-    (leave,) = machine.time_passed(50.1)
+    assert machine.next_deadline(0.0) == 10.0
+    assert machine.time_passed(10.0) == [SendOut(HEARTBEAT, 10.0)]
+    machine.frame(HEARTBEAT, 1, 10.0, 20.0)
+    assert machine.time_passed(39.0) == [SendOut(HEARTBEAT, 39.0)]
+    assert machine.next_deadline(39.0) == 40.0
+    (leave,) = machine.time_passed(40.0)
     assert isinstance(leave, LeaveNode)
     assert not leave.orderly
+
+
+def test_its_lease_counts_from_when_it_said_what_was_answered_and_from_nothing_else() -> None:
+    machine = running()
+    machine.reconnected(5.0)
+    machine.frame(WELCOME, 2, None, 9.0)
+    assert machine.lease_ends == 35.0
+    machine.frame(TASKS, 2, [wire(1)], 20.0)
+    machine.frame(HEARTBEAT, 2, None, 20.0)
+    machine.frame(HEARTBEAT, 2, 4.0, 20.0)
+    assert machine.lease_ends == 35.0
+    machine.frame(HEARTBEAT, 2, 8.0, 20.0)
+    assert machine.lease_ends == 38.0
+
+
+def test_after_its_lease_it_starts_nothing_whatever_has_waited_for_it() -> None:
+    (leave,) = give(running(), 1, now=30.0)
+    assert isinstance(leave, LeaveNode)
+    (late,) = running().reconnected(30.0)
+    assert isinstance(late, LeaveNode)
+
+
+def test_while_it_is_not_connected_it_asks_to_be_woken_for_the_end_of_its_lease_only() -> None:
+    machine = running()
+    machine.reconnected(5.0)
+    assert machine.next_deadline(25.0) == 30.0
 
 
 def test_a_task_says_that_it_started_only_when_it_is_not_short_and_only_once() -> None:
@@ -260,6 +357,59 @@ def test_a_task_over_its_walltime_is_killed_and_says_so() -> None:
     (sent,) = machine.flush(0.06)
     assert isinstance(sent, SendOut)
     assert sent.body[2][0][5]["cause"] == "task_walltime"
+
+
+def limited(limit: int = 100) -> ManagerMachine:
+    machine = running()
+    machine.frame(TASKS, 1, [wire(1, None, {"memory_limit": limit})], 0.0)
+    return machine
+
+
+def test_a_task_with_a_memory_limit_is_looked_at_as_long_as_it_runs() -> None:
+    machine = limited()
+    assert machine.time_passed(0.2)[:-1] == []  # its start is told
+    assert machine.next_deadline(0.2) == pytest.approx(0.25)
+    assert machine.time_passed(0.25) == [Measure(0, 100)]
+    assert machine.measured(0, 100, 0.25) == []
+    assert machine.next_deadline(0.25) == pytest.approx(0.5)
+    assert machine.time_passed(0.49) == []
+    assert machine.time_passed(0.6) == [Measure(0, 100)]
+    machine.worker_ended_task(0, outcome(1), 0.7)
+    machine.flush(0.7)
+    assert machine.time_passed(5.0) == []
+    assert machine.measured(0, 101, 5.0) == []
+
+
+def test_a_task_without_a_memory_limit_is_not_looked_at() -> None:
+    machine = running()
+    machine.frame(TASKS, 1, [wire(1, None, {"walltime": 9.0})], 0.0)
+    assert [type(effect) for effect in machine.time_passed(5.0)] == [SendOut]
+    assert machine.measured(0, 2**40, 5.0) == []
+
+
+def test_a_task_over_its_memory_limit_is_killed_once_and_says_so() -> None:
+    machine = limited()
+    assert machine.measured(0, 101, 0.25) == [KillWorker(0)]
+    assert machine.measured(0, 102, 0.25) == []
+    assert Measure(0, 100) not in machine.time_passed(0.6)
+    assert machine.worker_died(0, "signal 9", 0, 0.6) == [StartWorker(1)]
+    (sent,) = machine.flush(0.6)
+    assert isinstance(sent, SendOut)
+    facts = sent.body[2][0][5]
+    assert (facts["cause"], facts["started"]) == ("out_of_memory", "yes")
+    assert "used 101 bytes at its peak; its limit is 100 bytes" in facts["reason"]
+
+
+def test_what_a_task_used_does_not_matter_if_it_ended_first() -> None:
+    machine = limited()
+    assert machine.measured(0, 101, 0.25) == [KillWorker(0)]
+    machine.worker_ended_task(0, outcome(1), 0.25)
+    machine.worker_died(0, "signal 9", 0, 0.25)
+    assert machine.flush(0.25) == [SendOut(RESULTS, [1, 1, [outcome(1)]])]
+
+
+def test_nobody_is_measured_who_is_gone() -> None:
+    assert limited().measured(7, 101, 0.25) == []
 
 
 def test_cancelling_gives_back_what_waits_and_kills_what_runs_alone() -> None:
@@ -291,6 +441,41 @@ def test_a_cancelled_task_that_had_not_begun_is_given_back_and_not_run_again() -
     give(lone, 1)
     assert lone.frame(CANCEL, 1, [1], 0.0) == [KillWorker(0)]
     assert lone.worker_died(0, "signal 9", 1, 0.0) == [SendOut(RETURNED, [1]), StartWorker(1)]
+
+
+def test_what_is_given_back_after_a_registration_that_names_it_waits_for_the_answer() -> None:
+    machine = running()
+    give(machine, 1)
+    assert machine.frame(CANCEL, 1, [1], 0.0) == [KillWorker(0)]
+    assert machine.reconnected(0.0) == [registration(1, [1], [], 2)]
+    # Of the old epoch still, so a new interchange would drop it.
+    assert machine.worker_died(0, "signal 9", 1, 0.0) == [StartWorker(1)]
+    assert machine.frame(WELCOME, 2, None, 0.0) == [SendOut(RETURNED, [1])]
+    assert machine.frame(WELCOME, 2, None, 0.0) == []
+
+
+def test_what_was_given_back_is_not_named_by_the_next_registration() -> None:
+    machine = running()
+    give(machine, 1)
+    machine.frame(CANCEL, 1, [1], 0.0)
+    machine.reconnected(0.0)
+    machine.worker_died(0, "signal 9", 1, 0.0)
+    assert machine.reconnected(0.0) == [registration(1, [], [], 3)]
+    assert machine.frame(WELCOME, 2, None, 0.0) == []
+
+
+def test_nothing_is_remembered_of_a_cancelled_task_that_has_ended_or_was_given_back() -> None:
+    for claims_left in (1, 2):
+        machine = bundling()
+        give(machine, 987_654, 987_655)
+        assert machine.frame(CANCEL, 1, [987_654], 0.0) == [Recall(0)]
+        if claims_left == 1:
+            machine.worker_ended_task(0, outcome(987_654), 0.0)
+            machine.flush(0.0)
+            machine.frame(ACK, 1, 2, 0.0)
+        machine.recalled(0, claims_left, 0.0)
+        assert "987654" not in repr(machine)
+        assert "987655" in repr(machine)
 
 
 def test_a_task_waits_for_the_form_of_its_function_and_may_be_cancelled_meanwhile() -> None:

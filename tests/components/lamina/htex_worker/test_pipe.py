@@ -6,6 +6,7 @@ from lamina.htex_worker.pipe import (
     NEED,
     OUTCOME,
     TASK,
+    MalformedRecord,
     Report,
     need_record,
     outcome_record,
@@ -15,7 +16,7 @@ from lamina.htex_worker.pipe import (
 
 
 def test_a_task_is_read_as_it_was_written() -> None:
-    written = task_record(7, b"d" * 16, [b"one", b"", b"three"], {"walltime": 1.5})
+    written = b"".join(task_record(7, b"d" * 16, [b"one", b"", b"three"], {"walltime": 1.5}))
     ((kind, body),) = Records().feed(written)
     task = read_task(body)
     assert kind == TASK
@@ -24,13 +25,15 @@ def test_a_task_is_read_as_it_was_written() -> None:
 
 
 def test_a_task_by_reference_has_no_digest() -> None:
-    ((_, body),) = Records().feed(task_record(7, None, [b"one"], None))
+    ((_, body),) = Records().feed(b"".join(task_record(7, None, [b"one"], None)))
     assert read_task(body).digest is None
     assert read_task(body).options == {}
 
 
 def test_an_outcome_is_read_as_it_was_written() -> None:
-    ((kind, body),) = Records().feed(outcome_record(Report(7, 1, 2.5, 3.5, [b"x", b"yz"])))
+    ((kind, body),) = Records().feed(
+        b"".join(outcome_record(Report(7, 1, 2.5, 3.5, [b"x", b"yz"])))
+    )
     report = read_outcome(body)
     assert (kind, *report[:4]) == (OUTCOME, 7, 1, 2.5, 3.5)
     assert [bytes(buffer) for buffer in report.buffers] == [b"x", b"yz"]
@@ -43,20 +46,70 @@ def test_forms_and_the_need_for_them_are_read_as_they_were_written() -> None:
     assert (need[0], read_need(need[1])) == (NEED, digest)
 
 
-@pytest.mark.parametrize("size", [1, 2, 4, 5, 7, 1000])
+def _cut(stream: bytes, size: int) -> list[tuple[int, bytes]]:
+    """Read as manager and worker do, in pieces of this size."""
+    records, found, at = Records(), [], 0
+    while at < len(stream):
+        room = records.room
+        if room is None:
+            piece = stream[at : at + size]
+            words = list(records.feed(piece))
+        else:
+            piece = stream[at : at + min(size, len(room))]
+            room[: len(piece)] = piece
+            words = records.filled(len(piece))
+        found += [(kind, bytes(body)) for kind, body in words]
+        at += len(piece)
+    assert records.room is None
+    return found
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 5, 7, 1000, 10**6])
 def test_records_are_cut_however_the_bytes_come(size: int) -> None:
-    written = [form_record(bytes(16), b"f" * length) for length in (0, 1, 5, 300)]
-    stream = b"".join(written)
-    records = Records()
-    found = []
-    for at in range(0, len(stream), size):
-        found += [bytes(body) for _, body in records.feed(stream[at : at + size])]
-    assert found == [record[5:] for record in written]
-    assert records.wanted == 0
+    lengths = (0, 1, 5, 300, 0) if size < 10 else (0, 70_000, 5, 200_000, 300, 65_536, 0)
+    written = [form_record(bytes(16), b"f" * length) for length in lengths]
+    found = _cut(b"".join(written), size)
+    assert found == [(FORM, record[5:]) for record in written]
 
 
-def test_what_a_record_still_lacks_is_known() -> None:
-    written = form_record(bytes(16), b"f" * 100)
-    records = Records()
-    assert list(records.feed(written[:50])) == []
-    assert records.wanted == len(written) - 50
+def test_a_long_buffer_is_neither_joined_nor_copied() -> None:
+    long = bytes(70_000)
+    parts = task_record(7, None, [b"small", long, b"end"], None)
+    assert any(part is long for part in parts)
+    ((_, body),) = _cut(b"".join(parts), 30_000)
+    assert [bytes(one) for one in read_task(memoryview(body)).buffers] == [b"small", long, b"end"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\0\0\0\0\x63",  # a kind that nobody knows
+        b"\xff\xff\xff\xff\x0a",  # an UP of four gigabytes
+        b"\3\0\0\0\x0dabc",  # a digest of three bytes
+    ],
+)
+def test_what_is_no_record_is_refused_before_the_rest_of_it_has_come(data: bytes) -> None:
+    with pytest.raises(MalformedRecord):
+        list(Records().feed(data))
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        Report(1, 2, 1.0, 2.0, [b"x"]),
+        Report(1, 1, 1.0, 2.0, []),
+        Report(1, 0, float("nan"), 2.0, []),
+        Report(1, 0, 2.0, float("inf"), []),
+    ],
+)
+def test_an_outcome_that_adds_up_to_nothing_is_refused(report: Report) -> None:
+    ((_, body),) = Records().feed(b"".join(outcome_record(report)))
+    with pytest.raises(MalformedRecord):
+        read_outcome(body)
+
+
+def test_an_outcome_that_was_cut_is_refused() -> None:
+    ((_, body),) = Records().feed(b"".join(outcome_record(Report(1, 0, 1.0, 2.0, [b"value"]))))
+    for length in range(len(body)):
+        with pytest.raises(MalformedRecord):
+            read_outcome(body[:length])

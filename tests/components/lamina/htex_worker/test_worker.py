@@ -18,6 +18,7 @@ from lamina.htex_worker import (
     mark_record,
     read_need,
     read_outcome,
+    read_up,
     task_record,
 )
 from lamina.htex_worker.pipe import Report
@@ -39,7 +40,8 @@ class _Manager:
         self._said: list[tuple[int, bytes]] = []
         self.thread = threading.Thread(target=self._serve, args=(theirs,))
         self.thread.start()
-        assert self.hear()[0] == UP
+        kind, body = self.hear()
+        assert (kind, read_up(memoryview(body))) == (UP, os.getpid())
 
     def _serve(self, link: socket.socket) -> None:
         try:
@@ -70,7 +72,9 @@ class _Manager:
         if call.function is not None and form:
             self.link.sendall(form_record(call.function.digest, call.function.form))
         os.eventfd_write(self.claims, 1)
-        self.link.sendall(task_record(1, digest, [bytes(b) for b in call.buffers], options))
+        self.link.sendall(
+            b"".join(task_record(1, digest, [bytes(b) for b in call.buffers], options))
+        )
         return digest
 
     def close(self) -> None:
@@ -115,13 +119,13 @@ def test_a_result_that_cannot_be_pickled_is_a_typed_error(manager: _Manager) -> 
 
 def test_a_call_that_cannot_be_unpickled_is_a_typed_error(manager: _Manager) -> None:
     os.eventfd_write(manager.claims, 1)
-    manager.link.sendall(task_record(1, None, [b"nonsense"], None))
+    manager.link.sendall(b"".join(task_record(1, None, [b"nonsense"], None)))
     assert manager.outcome().code == UNSENT
 
 
 def test_a_task_whose_claim_was_taken_back_does_not_run(manager: _Manager) -> None:
     call = CODEC.dump_call(abs, (-3,), {})
-    stale = task_record(1, None, [bytes(b) for b in call.buffers], None)
+    stale = b"".join(task_record(1, None, [bytes(b) for b in call.buffers], None))
     # One that it can have read by itself, and one that it reads together with the mark.
     manager.link.sendall(stale)
     manager.link.sendall(stale + mark_record())
@@ -147,7 +151,9 @@ def test_a_function_that_cannot_be_unpickled_fails_its_task(manager: _Manager) -
     manager.link.sendall(form_record(b"f" * 16, b"nonsense"))
     call = CODEC.dump_call(abs, (-3,), {})
     os.eventfd_write(manager.claims, 1)
-    manager.link.sendall(task_record(1, b"f" * 16, [bytes(b) for b in call.buffers], None))
+    manager.link.sendall(
+        b"".join(task_record(1, b"f" * 16, [bytes(b) for b in call.buffers], None))
+    )
     assert manager.outcome().code == UNSENT
 
 
@@ -155,3 +161,11 @@ def test_the_environment_of_a_task_is_its_own(manager: _Manager) -> None:
     manager.give(os.getenv, "LAMINA_OF_A_TASK", env={"LAMINA_OF_A_TASK": "here"})
     assert CODEC.load(manager.outcome().buffers) == "here"
     assert "LAMINA_OF_A_TASK" not in os.environ
+
+
+def test_the_cores_of_a_task_are_its_own_while_it_runs(manager: _Manager) -> None:
+    every = os.sched_getaffinity(0)
+    one = min(every)
+    for cpus, seen in (([one], {one}), (None, every)):
+        manager.give(os.sched_getaffinity, 0, **({} if cpus is None else {"cpus": cpus}))
+        assert CODEC.load(manager.outcome().buffers) == seen

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lamina.codec_cloudpickle import CloudpickleCodec
-from lamina.htex_worker import OUTCOME, UP, Records, read_outcome, task_record
+from lamina.htex_worker import OUTCOME, UP, Records, read_outcome, read_up, task_record
 from lamina.htex_worker.zygote import main
 from lamina.processes import alive, descendants
 
@@ -35,16 +35,17 @@ class _Node:
         self.control.send(json.dumps({"codec": codec, "sys_path": []}).encode())
         self.links: list[socket.socket] = []
 
-    def fork(self, number: int) -> tuple[socket.socket, int]:
+    def fork(self, number: int, **given: Any) -> tuple[socket.socket, int]:
         ours, theirs = socket.socketpair()
         claims = os.eventfd(0, os.EFD_SEMAPHORE | os.EFD_NONBLOCK)
-        message = json.dumps({"fork": number}).encode()
+        message = json.dumps({"fork": number, **given}).encode()
         socket.send_fds(self.control, [message], [theirs.fileno(), claims])
         theirs.close()
         ours.settimeout(PATIENCE)
         self.links.append(ours)
-        ((kind, _),) = Records().feed(ours.recv(100))
+        ((kind, body),) = Records().feed(ours.recv(100))
         assert kind == UP
+        assert read_up(body) in descendants(self.process.pid)
         return ours, claims
 
     def hear(self) -> Any:
@@ -71,7 +72,7 @@ def node() -> Iterator[_Node]:
 def _call(link: socket.socket, claims: int, function: Any, *args: Any) -> Any:
     call = CODEC.dump_call(function, args, {})
     os.eventfd_write(claims, 1)
-    link.sendall(task_record(1, None, [bytes(buffer) for buffer in call.buffers], None))
+    link.sendall(b"".join(task_record(1, None, [bytes(buffer) for buffer in call.buffers], None)))
     ((kind, body),) = Records().feed(link.recv(2**16))
     assert kind == OUTCOME
     return CODEC.load(read_outcome(body).buffers)
@@ -88,6 +89,15 @@ def test_a_forked_worker_runs_tasks(node: _Node) -> None:
     link, claims = node.fork(0)
     pid = _call(link, claims, os.getpid)
     assert pid in descendants(node.process.pid)
+    os.close(claims)
+
+
+def test_a_worker_has_its_variables_and_cores_from_the_start(node: _Node) -> None:
+    core = min(os.sched_getaffinity(0))
+    link, claims = node.fork(5, env={"CUDA_VISIBLE_DEVICES": "x"}, cpus=[core])
+    assert _call(link, claims, os.getenv, "CUDA_VISIBLE_DEVICES") == "x"
+    assert _call(link, claims, os.getenv, "LAMINA_WORKER") == "5"
+    assert _call(link, claims, os.sched_getaffinity, 0) == {core}
     os.close(claims)
 
 
