@@ -5,8 +5,10 @@ nobody else can speak. The first frame is the configuration.
 """
 
 import os
+import random
 import shutil
 import socket
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,24 +16,32 @@ from typing import Any
 from lamina.htex_core import (
     CONFIG,
     READY,
+    Buffer,
     Forget,
+    FrameCutter,
     InterchangeEffect,
     InterchangeMachine,
     Leave,
     MalformedFrame,
     ManagerInfo,
+    ManagerSelector,
+    Outgoing,
+    Parts,
     ToClient,
     ToManager,
+    TurnManagerSelector,
     Watch,
-    pack,
+    make_plugin,
+    pack_parts,
     unpack,
 )
 from lamina.htex_wire import Keys, Router, make_keys, read_keys
-from lamina.processes import boot_id
+from lamina.processes import Identity, watch
 
-__all__ = ["ClientLink", "run"]
+__all__ = ["ClientLink", "read_selector", "run"]
 
-READ_SIZE = 2**20  # bytes
+LAST_WORDS = 0.1  # seconds that frames of a dead manager may still be on their way
+READ_SIZE = 2**16  # bytes; a larger buffer is mapped and unmapped each time, which costs more
 
 
 class ClientLink:
@@ -39,44 +49,35 @@ class ClientLink:
 
     def __init__(self, link: socket.socket) -> None:
         self.link = link
-        self._rest = bytearray()
-        self._out: list[bytes] = []
+        self._cutter = FrameCutter()
+        self._out = Outgoing()
 
-    def receive(self) -> list[bytes] | None:
+    def receive(self) -> list[Buffer] | None:
         """The frames that are whole; None when the other end has closed."""
+        cutter = self._cutter
+        room = cutter.room
         try:
+            if room is not None:
+                count = self.link.recv_into(room)
+                return cutter.filled(count) if count else None
             data = self.link.recv(READ_SIZE)
         except ConnectionResetError:
             return None
-        if not data:
-            return None
-        self._rest += data
-        frames = []
-        at = 0
-        rest = self._rest
-        while len(rest) - at >= 4:
-            length = int.from_bytes(rest[at : at + 4], "little")
-            if len(rest) - at - 4 < length:
-                break
-            frames.append(bytes(rest[at + 4 : at + 4 + length]))
-            at += 4 + length
-        del rest[:at]
-        return frames
+        return cutter.feed(data) if data else None
 
-    def send(self, frame: bytes) -> None:
+    def send(self, frame: Parts) -> None:
         """Keep a frame for the next ``flush``."""
-        self._out.append(len(frame).to_bytes(4, "little"))
-        self._out.append(frame)
+        self._out.frame(frame)
 
     def flush(self) -> bool:
-        """Send what was kept, in one piece; False when the other end has closed."""
-        if self._out:
-            data = b"".join(self._out)
-            self._out.clear()
-            try:
-                self.link.sendall(data)
-            except (BrokenPipeError, ConnectionResetError):
-                return False
+        """Send what was kept; False when the other end has closed."""
+        out = self._out
+        try:
+            while out:
+                out.sent(self.link.sendmsg(out.head()))
+        except (BrokenPipeError, ConnectionResetError):
+            out.clear()
+            return False
         return True
 
 
@@ -97,37 +98,52 @@ class _Shell:
             package=config["package"],
             heartbeat_period=config["heartbeat_period"],
             heartbeat_threshold=config["heartbeat_threshold"],
+            selector=read_selector(config.get("selector")),
+            chance=random.random,
         )
         self.watched: dict[int, str] = {}
+        self.dead: dict[str, float] = {}
+        """Managers that have ended, and until when what they said last may still come in."""
         self.left: str | None = None
-        self.link.send(pack(READY, self.epoch, {"address": self.router.address}))
+        self.link.send(pack_parts(READY, self.epoch, {"address": self.router.address}))
         self.link.flush()
 
     def run(self) -> None:
         handle = self.link.link.fileno()
+        self.router.watch(handle)
         machine = self.machine
         while self.left is None:
             deadline = machine.next_deadline()
-            timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
-            ready = self.router.wait((handle, *self.watched), timeout)
+            wake = min(filter(None, (deadline, *self.dead.values())), default=None)
+            timeout = None if wake is None else max(0.0, wake - time.monotonic())
+            ready = self.router.wait(timeout)
             now = time.monotonic()
             if -1 in ready:
-                for route, data in self.router.receive():
+                for route, parts in self.router.receive():
                     try:
-                        frame = unpack(data)
-                        self.perform(machine.manager_frame(route, *frame, now))
-                    except (MalformedFrame, KeyError, TypeError, ValueError, IndexError):
+                        frame = unpack(parts, "manager")
+                    except MalformedFrame:
                         machine.dropped += 1  # it speaks another language; its lease will end
+                    else:
+                        self.perform(machine.manager_frame(route, *frame, now))
             for pidfd in ready & self.watched.keys():
-                self.perform(machine.manager_died(self.watched[pidfd], "its process has ended"))
+                self.router.unwatch(pidfd)
+                self.dead[self.watched[pidfd]] = now + LAST_WORDS
+            for uid in [uid for uid, until in self.dead.items() if now >= until]:
+                del self.dead[uid]
+                self.perform(machine.manager_died(uid, "its process has ended"))
             if handle in ready:
                 frames = self.link.receive()
                 if frames is None:
                     self.perform(machine.client_gone())
                 else:
                     for data in frames:
-                        frame = unpack(data)
-                        self.perform(machine.client_frame(frame.kind, frame.body, now))
+                        try:
+                            frame = unpack(data, "client")
+                        except MalformedFrame:
+                            machine.dropped += 1
+                        else:
+                            self.perform(machine.client_frame(frame.kind, frame.body, now))
             if deadline is None or now >= deadline:
                 self.perform(machine.time_passed(now))
             if not self.link.flush():
@@ -136,9 +152,9 @@ class _Shell:
     def perform(self, effects: list[InterchangeEffect]) -> None:
         for effect in effects:
             if type(effect) is ToManager:
-                self.router.send(effect.route, pack(effect.kind, self.epoch, effect.body))
+                self.router.send(effect.route, pack_parts(effect.kind, self.epoch, effect.body))
             elif type(effect) is ToClient:
-                self.link.send(pack(effect.kind, self.epoch, effect.body))
+                self.link.send(pack_parts(effect.kind, self.epoch, effect.body))
             elif type(effect) is Watch:
                 self.watch(effect.manager)
             elif type(effect) is Forget:
@@ -148,25 +164,42 @@ class _Shell:
 
     def watch(self, manager: ManagerInfo) -> None:
         """Learn of a manager's death at once, if it is a process of this host."""
-        if manager.boot != boot_id() or manager.uid in self.watched.values():
+        identity = Identity.read(manager.boot)
+        if identity is None or manager.uid in self.watched.values():
             return
         try:
-            self.watched[os.pidfd_open(manager.pid)] = manager.uid
-        except OSError:
-            pass  # another pid namespace, or dead already: its lease decides
+            pidfd = watch(identity)
+        except ProcessLookupError:
+            self.dead[manager.uid] = time.monotonic() + LAST_WORDS
+            return
+        if pidfd is not None:  # otherwise it is elsewhere, and its lease decides
+            self.watched[pidfd] = manager.uid
+            self.router.watch(pidfd)
 
     def forget(self, uid: str) -> None:
+        self.dead.pop(uid, None)
         for pidfd, watched in list(self.watched.items()):
             if watched == uid:
+                self.router.unwatch(pidfd)
                 os.close(pidfd)
                 del self.watched[pidfd]
+
+
+def read_selector(written: Any) -> ManagerSelector:
+    """The selector that the program has written down, with the places where it may be found."""
+    if written is None:
+        return TurnManagerSelector()
+    place, options, path = written
+    sys.path += [entry for entry in path if entry not in sys.path]
+    selector: ManagerSelector = make_plugin((place, options))
+    return selector
 
 
 def run(handle: int) -> int:
     """Serve the client at the other end of this descriptor until it ends or says so."""
     with socket.socket(fileno=handle) as client:
         link = ClientLink(client)
-        frames: list[bytes] | None = []
+        frames: list[Buffer] | None = []
         while frames == []:
             frames = link.receive()
         if frames is None:

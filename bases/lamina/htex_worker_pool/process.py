@@ -2,22 +2,27 @@
 
 Its configuration is a JSON file for the user alone, whose path is its one argument: nothing
 that is secret appears on a command line.
+
+Its exit status is 0 when it left because it was told to, or because the program has ended, and
+1 when something went wrong; the last line of its stderr says what.
 """
 
 import json
 import os
 import platform
+import select
 import signal
 import socket
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from lamina.htex_core import (
+    STOP,
     Give,
     KillWorker,
     LeaveNode,
@@ -25,35 +30,63 @@ from lamina.htex_core import (
     ManagerEffect,
     ManagerInfo,
     ManagerMachine,
+    Measure,
+    Outgoing,
     Recall,
     SendOut,
     StartWorker,
-    pack,
+    make_plugin,
+    memory_limit,
+    pack_parts,
     unpack,
+    unwrapped,
+    wrapped,
 )
-from lamina.htex_wire import Dealer, Keys, reachable, read_keys
+from lamina.htex_wire import Dealer, Keys, find, probe_time, read_keys
 from lamina.htex_worker import (
     DRY,
     NEED,
     OUTCOME,
     UP,
+    MalformedRecord,
     Records,
     form_record,
     mark_record,
     read_need,
     read_outcome,
+    read_up,
     task_record,
 )
-from lamina.processes import become_subreaper, boot_id, descendants, kill_tree
-from lamina.vocabulary import exit_in_words
+from lamina.htex_worker_pool.memory import Gauge
+from lamina.processes import (
+    Identity,
+    become_subreaper,
+    descendants,
+    kill_tree,
+    own_identity,
+    watch,
+)
+from lamina.resources import NodeBinder, ResourceBinder, read_node
+from lamina.vocabulary import ConfigError, exit_in_words
 
 __all__ = ["run"]
 
 ROOT = __package__.rpartition(".")[0]
-READ_SIZE = 2**18  # bytes
-RECONNECT = 0.2  # seconds between two attempts to reach the interchange
+READ_SIZE = 2**16  # bytes; a larger buffer is mapped and unmapped each time, which costs more
+PROBE = 5.0  # seconds for one attempt to reach the interchange
+RECONNECT = 0.2  # seconds between two attempts
 EFD_SEMAPHORE = os.EFD_SEMAPHORE | os.EFD_NONBLOCK | os.EFD_CLOEXEC
 GRACE = 1.0  # seconds for the last frames to leave
+SIGNALLED = "the block was told to end"
+ENDED = "the program has ended"
+
+
+class _Told(Exception):
+    """We are to leave, and nobody is there who should hear what became of our tasks."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class _Pipe:
@@ -62,11 +95,31 @@ class _Pipe:
     def __init__(self, number: int, link: socket.socket, claims: int) -> None:
         self.number, self.link, self.claims = number, link, claims
         self.records = Records()
-        self.out = bytearray()
+        self.gauge: Gauge | None = None
+        """Of its memory, once it is up."""
+        self.out = Outgoing()
         self.ended = False
         self.status: int | None = None
+        self.why = ""
+        """Why we are killing it, if we are."""
         self.recall_waits = False
         """Whether a recall found nothing left, which is told once its words are read."""
+
+    def read(self) -> Iterable[tuple[int, memoryview]] | None:
+        """What the worker has said, in records; None when it is gone.
+
+        Raises:
+            BlockingIOError: Nothing just now.
+        """
+        room = self.records.room
+        try:
+            if room is not None:
+                count = self.link.recv_into(room)
+                return self.records.filled(count) if count else None
+            data = self.link.recv(READ_SIZE)
+        except ConnectionResetError:
+            return None
+        return self.records.feed(data) if data else None
 
     def unclaimed(self) -> int:
         """Take all claims that are left, and say how many there were."""
@@ -89,13 +142,15 @@ class _Shell:
         self.keys: Keys | None = None
         if config["encrypted"]:
             self.keys = read_keys(Path(config["keys"]), "manager")
+        binder = _binder(config)
+        offer = binder.offer(read_node(config["workers"]))
         info = ManagerInfo(
             uid=uuid.uuid4().hex[:12],
             block=os.environ.get("LAMINA_BLOCK", config["block"]),
             host=platform.node(),
-            boot=boot_id(),
+            boot=own_identity().text,
             pid=os.getpid(),
-            slots=config["workers"] or max(1, len(os.sched_getaffinity(0))),
+            slots=offer.workers,
             python=".".join(platform.python_version_tuple()[:2]),
             package=config["package"],
         )
@@ -104,61 +159,85 @@ class _Shell:
             heartbeat_period=config["heartbeat_period"],
             heartbeat_threshold=config["heartbeat_threshold"],
             wall_offset=time.time() - time.monotonic(),
+            binder=binder,
+            offer=offer.totals(),
         )
         self.pipes: dict[int, _Pipe] = {}
         self.by_handle: dict[int, _Pipe] = {}
         self.left: LeaveNode | None = None
-        self.zygote: subprocess.Popen[bytes] | None = None
-        self.control: socket.socket
-        self.signals, self.told = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self.dealer = self.connect()
-        self.dealer.watch(self.signals)
+        self.in_order = False
+        """Whether we leave because somebody said so."""
+        self.program = _program(config)
+        self.signals = _hear_signals()
+        # It takes as long to start as we to connect; if we fail, it ends because we have.
+        self.zygote, self.control = self.start_zygote()
+        # Whoever started us made sure that it listens; a restart of it may take a moment.
+        patience = min(probe_time(config["addresses"]), config["heartbeat_threshold"])
+        self.dealer = self.connect(patience)
+        self.watch_all()
 
     # Connections.
 
-    def connect(self) -> Dealer:
-        """Find the interchange; one that is being started again may take a while."""
-        until = time.monotonic() + self.config["heartbeat_threshold"]
+    def connect(self, patience: float) -> Dealer:
+        """Find the interchange, by whichever of its addresses leads there from this node."""
+        began = time.monotonic()
         while True:
-            address, attempts = reachable(self.config["addresses"], timeout=5.0)
-            if address is not None:
-                return Dealer(address, self.keys)
-            if time.monotonic() >= until:
-                sys.stderr.write("cannot reach the interchange:\n  " + "\n  ".join(attempts) + "\n")
+            dealer, attempts = find(self.config["addresses"], self.keys, min(PROBE, patience))
+            took = time.monotonic() - began
+            said = "".join(f"\n  {attempt}" for attempt in attempts)
+            if dealer is not None:
+                if attempts:
+                    sys.stderr.write(f"reached the interchange in {took:.1f} s, but not by{said}\n")
+                return dealer
+            if took >= patience:
+                sys.stderr.write(f"cannot reach the interchange within {took:.1f} s:{said}\n")
                 raise SystemExit(1)
-            time.sleep(RECONNECT)
+            told = [self.signals] if self.program is None else [self.signals, self.program]
+            ready, _, _ = select.select(told, (), (), RECONNECT)
+            if ready:
+                raise _Told(ENDED if self.program in ready else SIGNALLED)
 
     def reconnect(self) -> None:
         """The connection broke: the other side may be a new epoch. Old frames go with it."""
         self.dealer.close()
-        self.dealer = self.connect()
+        self.dealer = self.connect(self.machine.lease_ends - time.monotonic())
+        self.watch_all()
+        self.perform(self.machine.reconnected(time.monotonic()))
+
+    def watch_all(self) -> None:
         self.dealer.watch(self.signals)
+        if self.program is not None:
+            self.dealer.watch(self.program)
         self.dealer.watch(self.control.fileno())
         for pipe in self.pipes.values():
             if not pipe.ended:
                 self.dealer.watch(pipe.link.fileno(), writing=bool(pipe.out))
-        self.perform(self.machine.reconnected(time.monotonic()))
 
-    def start_zygote(self) -> None:
+    def start_zygote(self) -> tuple[subprocess.Popen[bytes], socket.socket]:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         module = f"{ROOT}.htex_worker"
         command = [sys.executable, "-m", module, str(theirs.fileno())]
-        self.zygote = subprocess.Popen(
-            command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL
+        # A session of its own: when we are killed, it ends what workers have started, and whoever
+        # kills the rest of the block's session at that moment must not hit it.
+        zygote = subprocess.Popen(
+            command,
+            pass_fds=(theirs.fileno(),),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
         theirs.close()
         said = {"codec": self.config["codec"], "sys_path": self.config["sys_path"]}
         ours.send(json.dumps(said).encode())
-        self.control = ours
-        self.dealer.watch(ours.fileno())
+        return zygote, ours
 
     # The loop.
 
     def run(self) -> str:
         machine = self.machine
-        self.start_zygote()
         self.perform(machine.start(time.monotonic()))
         while self.left is None:
+            if gather := machine.gather_time:
+                time.sleep(gather)
             timeout = machine.next_deadline(time.monotonic()) - time.monotonic()
             ready = self.dealer.wait(max(0.0, timeout))
             now = time.monotonic()
@@ -166,9 +245,11 @@ class _Shell:
                 # The last words before a connection broke may be that we are to leave.
                 for data in self.dealer.receive():
                     try:
-                        self.perform(machine.frame(*unpack(data), now))
+                        frame = unpack(data, "interchange")
                     except MalformedFrame:
                         continue
+                    self.in_order = self.in_order or frame.kind == STOP
+                    self.perform(machine.frame(*frame, now))
             if self.dealer.lost and self.left is None:
                 self.reconnect()
                 continue
@@ -179,7 +260,10 @@ class _Shell:
                 elif handle == self.control.fileno():
                     self.listen(now)
                 elif handle == self.signals:
-                    self.perform(machine.stop("the block was told to end", now))
+                    self.in_order = True
+                    self.end(SIGNALLED, "block_ended", now)
+                elif handle == self.program:
+                    raise _Told(ENDED)
             self.perform(machine.flush(now))
             if now >= machine.next_deadline(now):
                 self.perform(machine.time_passed(now))
@@ -194,39 +278,54 @@ class _Shell:
     def read(self, pipe: _Pipe, now: float) -> bool:
         """Take what a worker said; False when there is nothing more just now."""
         try:
-            data = pipe.link.recv(max(READ_SIZE, pipe.records.wanted))
+            words = pipe.read()
         except BlockingIOError:
             return False
-        except ConnectionResetError:
-            data = b""
-        if not data:
+        if words is None:
             pipe.ended = True
             self.dealer.unwatch(pipe.link.fileno())
             self.bury(pipe, now)
             return False
-        machine = self.machine
-        for kind, body in pipe.records.feed(data):
-            if kind == OUTCOME:
-                report = read_outcome(body)
-                buffers = [bytes(buffer) for buffer in report.buffers]
-                outcome = [report.attempt, report.code, buffers, report.began, report.ended, None]
-                self.perform(machine.worker_ended_task(pipe.number, outcome, now))
-            elif kind == UP:
-                self.perform(machine.worker_up(pipe.number, now))
-            elif kind == DRY:
-                self.perform(machine.worker_dry(pipe.number, now))
-            elif kind == NEED:
-                self.perform(machine.worker_needs(pipe.number, [read_need(body)], now))
-            if pipe.recall_waits and kind == OUTCOME:
-                pipe.recall_waits = False
-                self.perform(machine.recalled(pipe.number, 0, now))
+        try:
+            for kind, body in words:
+                self.take(pipe, kind, body, now)
+        except MalformedRecord as error:
+            # Only this worker is harmed; what it holds ends when it is dead.
+            pipe.why = f"its task wrote to the worker's own socket ({error}), so it was killed"
+            pipe.ended = True
+            self.dealer.unwatch(pipe.link.fileno())
+            self.control.send(json.dumps({"kill": pipe.number}).encode())
+            return False
         return True
+
+    def take(self, pipe: _Pipe, kind: int, body: memoryview, now: float) -> None:
+        machine = self.machine
+        if kind == OUTCOME:
+            report = read_outcome(body)
+            buffers = [wrapped(memoryview(buffer).toreadonly()) for buffer in report.buffers]
+            outcome = [report.attempt, report.code, buffers, report.began, report.ended, None]
+            self.perform(machine.worker_ended_task(pipe.number, outcome, now))
+        elif kind == UP:
+            pipe.gauge = Gauge(read_up(body))
+            self.perform(machine.worker_up(pipe.number, now))
+        elif kind == DRY:
+            self.perform(machine.worker_dry(pipe.number, now))
+        elif kind == NEED:
+            self.perform(machine.worker_needs(pipe.number, [read_need(body)], now))
+        else:
+            raise MalformedRecord(f"a record of kind {kind}")
+        if pipe.recall_waits and kind == OUTCOME:
+            pipe.recall_waits = False
+            self.perform(machine.recalled(pipe.number, 0, now))
 
     def listen(self, now: float) -> None:
         """The zygote says that a worker is dead, or is dead itself."""
-        data = self.control.recv(READ_SIZE)
+        try:
+            data = self.control.recv(READ_SIZE)
+        except ConnectionResetError:
+            data = b""
         if not data:
-            self.left = LeaveNode("the process that starts workers has died", orderly=False)
+            self.end("the process that starts workers has died", "worker_lost", now)
             return
         said = json.loads(data)
         pipe = self.pipes[said["dead"]]
@@ -248,8 +347,17 @@ class _Shell:
         del self.by_handle[pipe.link.fileno()]
         unclaimed = pipe.unclaimed()
         pipe.close()
-        how = exit_in_words(pipe.status)
+        how = pipe.why or exit_in_words(pipe.status)
         self.perform(self.machine.worker_died(pipe.number, how, unclaimed, now))
+
+    def end(self, reason: str, cause: str, now: float) -> None:
+        """Kill all workers, then say what each of them had begun, and give back what not."""
+        kill_tree(descendants(os.getpid()))
+        for pipe in list(self.pipes.values()):
+            while not pipe.ended and self.read(pipe, now):
+                pass
+        unclaimed = {number: pipe.unclaimed() for number, pipe in self.pipes.items()}
+        self.perform(self.machine.stop(reason, now, unclaimed, cause))
 
     # Effects.
 
@@ -258,13 +366,15 @@ class _Shell:
             if type(effect) is Give:
                 self.give(effect)
             elif type(effect) is SendOut:
-                self.dealer.send(pack(effect.kind, self.machine.epoch, effect.body))
+                self.dealer.send(pack_parts(effect.kind, self.machine.epoch, effect.body))
             elif type(effect) is Recall:
                 self.recall(effect.worker)
             elif type(effect) is StartWorker:
-                self.start_worker(effect.worker)
+                self.start_worker(effect)
             elif type(effect) is KillWorker:
-                self.control.send(json.dumps({"kill": effect.worker}).encode())
+                self.tell_zygote({"kill": effect.worker})
+            elif type(effect) is Measure:
+                self.measure(effect)
             elif type(effect) is LeaveNode:
                 self.left = effect
 
@@ -272,13 +382,22 @@ class _Shell:
         pipe = self.pipes.get(effect.worker)
         if pipe is None:
             return
+        if pipe.gauge is not None and _limited(effect):
+            pipe.gauge.reset()
         if effect.tasks:
             os.eventfd_write(pipe.claims, len(effect.tasks))
         for digest, form in effect.forms:
-            pipe.out += form_record(digest, form)
+            pipe.out.add((form_record(digest, form),))
         for attempt, digest, buffers, options in effect.tasks:
-            pipe.out += task_record(attempt, digest, buffers, options)
+            pipe.out.add(task_record(attempt, digest, [*map(unwrapped, buffers)], options))
         self.write(pipe)
+
+    def measure(self, effect: Measure) -> None:
+        """See what a task uses, beyond what its worker used before it."""
+        pipe = self.pipes.get(effect.worker)
+        if pipe is not None and pipe.gauge is not None:
+            used = pipe.gauge.used(effect.limit)
+            self.perform(self.machine.measured(effect.worker, used, time.monotonic()))
 
     def recall(self, worker: int) -> None:
         """Take a worker's claims back.
@@ -292,14 +411,14 @@ class _Shell:
             pipe.recall_waits = True
         else:
             if pipe is not None:
-                pipe.out += mark_record()
+                pipe.out.add((mark_record(),))
                 self.write(pipe)
             self.perform(self.machine.recalled(worker, count, time.monotonic()))
 
     def write(self, pipe: _Pipe) -> None:
         try:
-            sent = pipe.link.send(pipe.out)
-            del pipe.out[:sent]
+            while pipe.out:
+                pipe.out.sent(pipe.link.sendmsg(pipe.out.head()))
         except BlockingIOError:
             pass
         except (BrokenPipeError, ConnectionResetError):
@@ -307,12 +426,21 @@ class _Shell:
         if not pipe.ended:
             self.dealer.watch(pipe.link.fileno(), writing=bool(pipe.out))
 
-    def start_worker(self, number: int) -> None:
+    def tell_zygote(self, message: dict[str, Any], *handles: int) -> None:
+        try:
+            socket.send_fds(self.control, [json.dumps(message).encode()], handles)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it is dead; listening to it will say so
+
+    def start_worker(self, effect: StartWorker) -> None:
+        number = effect.worker
+        message: dict[str, Any] = {"fork": number}
+        if effect.binding is not None:
+            message |= {"env": dict(effect.binding.env), "cpus": effect.binding.cpus}
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         claims = os.eventfd(0, EFD_SEMAPHORE)
-        message = json.dumps({"fork": number}).encode()
-        socket.send_fds(self.control, [message], [theirs.fileno(), claims])
+        self.tell_zygote(message, theirs.fileno(), claims)
         theirs.close()
         pipe = _Pipe(number, ours, claims)
         self.pipes[number] = self.by_handle[ours.fileno()] = pipe
@@ -321,15 +449,45 @@ class _Shell:
     def close(self) -> None:
         """Leave nothing below us, then nothing of us."""
         self.control.close()
-        if self.zygote is not None:
-            try:
-                self.zygote.wait(timeout=5.0)
-            except subprocess.TimeoutExpired:
-                self.zygote.kill()
-                self.zygote.wait()
+        try:
+            self.zygote.wait(timeout=5.0)
+        except subprocess.TimeoutExpired:
+            self.zygote.kill()
+            self.zygote.wait()
         if left := descendants(os.getpid()):
-            kill_tree(left, spare=())
-        self.dealer.close(linger=GRACE)
+            kill_tree(left)
+        self.dealer.close(linger=0 if self.left is None else GRACE)
+
+
+def _limited(effect: Give) -> bool:
+    return any(memory_limit(wire) is not None for wire in effect.tasks)
+
+
+def _binder(config: dict[str, Any]) -> ResourceBinder:
+    """What shares out this node; its class may stand where the program's modules are."""
+    if "binder" not in config:
+        return NodeBinder()
+    sys.path += [entry for entry in config["sys_path"] if entry not in sys.path]
+    binder: ResourceBinder = make_plugin(config["binder"])
+    return binder
+
+
+def _program(config: dict[str, Any]) -> int | None:
+    """Watch the program, where that can be done from here."""
+    if "program" not in config:
+        return None
+    try:
+        return watch(Identity(*config["program"]))
+    except ProcessLookupError:
+        raise _Told(ENDED) from None
+
+
+def _hear_signals() -> int:
+    """Make SIGTERM something to read from this descriptor."""
+    inner, outer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.set_wakeup_fd(outer, warn_on_full_buffer=False)
+    return inner
 
 
 def run(arguments: list[str]) -> int:
@@ -337,14 +495,15 @@ def run(arguments: list[str]) -> int:
     config = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     become_subreaper()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    shell = _Shell(config)
-
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    signal.set_wakeup_fd(shell.told, warn_on_full_buffer=False)
     try:
-        reason = shell.run()
-    finally:
-        shell.close()
-    orderly = shell.left is not None and shell.left.orderly
-    sys.stderr.write(f"manager {shell.machine.info.uid} leaves: {reason}\n")
-    return 1 if orderly else 0
+        shell = _Shell(config)
+        try:
+            reason, in_order = shell.run(), shell.in_order
+        finally:
+            shell.close()
+    except _Told as told:
+        reason, in_order = told.reason, True
+    except ConfigError as error:  # the binder's options do not suit this node
+        reason, in_order = str(error), False
+    sys.stderr.write(f"the manager leaves: {reason}\n")
+    return 0 if in_order else 1

@@ -77,11 +77,11 @@ class BlockKeeper:
         """Whether some block has been asked for and no manager of it has come."""
         return any(not held.came for held in self._blocks.values())
 
-    def decide(self, now: float, outstanding: int) -> list[BlockEffect]:
-        """What to submit or cancel now."""
+    def decide(self, now: float, outstanding: int, *, used: bool = False) -> list[BlockEffect]:
+        """What to submit or cancel now; ``used`` says that there was work since the last time."""
         if self.failed:
             return []
-        view = self._view(now, outstanding)
+        view = self._view(now, outstanding, used)
         target = self.strategy.target(view)
         if not self._begun:
             self._begun = True
@@ -105,6 +105,10 @@ class BlockKeeper:
         """The provider has not."""
         del self._blocks[block]
         return self._ended(block, False, now, why)
+
+    def submit_unanswered(self, block: BlockId) -> None:
+        """The provider gave no answer. That is no bad ending; the block may be asked for again."""
+        del self._blocks[block]
 
     def statuses(self, now: float, statuses: Mapping[JobId, JobStatus]) -> list[BlockEffect]:
         """What the provider says of the jobs."""
@@ -146,10 +150,10 @@ class BlockKeeper:
             return [Fail(f"{verdict}; the last, block {block}: {why}", block)]
         return []
 
-    def _view(self, now: float, outstanding: int) -> BlocksView:
+    def _view(self, now: float, outstanding: int, used: bool) -> BlocksView:
         views = []
         for block, held in self._blocks.items():
-            if outstanding or not held.came:
+            if outstanding or used or not held.came:
                 held.idle_since = None
             elif held.idle_since is None:
                 held.idle_since = now

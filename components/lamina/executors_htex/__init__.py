@@ -1,6 +1,8 @@
 """The pilot-job executor."""
 
 from lamina.executors_htex.executor import HighThroughputExecutor
+from lamina.executors_htex.plan import ExecutorPlan
 from lamina.executors_htex.settings import Settings
+from lamina.executors_htex.standing import BlockStanding
 
-__all__ = ["HighThroughputExecutor", "Settings"]
+__all__ = ["BlockStanding", "ExecutorPlan", "HighThroughputExecutor", "Settings"]

@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lamina.htex_core import CONFIG, pack
+from lamina.htex_core import CONFIG, TASKS, Buffer, FrameCutter, Outgoing, WireTask, pack_parts
 
 __all__ = ["Link"]
 
 ROOT = __package__.rpartition(".")[0]
-READ_SIZE = 2**20  # bytes
+READ_SIZE = 2**16  # bytes; a larger buffer is mapped and unmapped each time, which costs more
 SEND_BUFFER = 2**20  # bytes; the kernel may give less
 
 
@@ -39,53 +39,58 @@ class Link:
         theirs.close()
         ours.setblocking(False)
         self.socket = ours
-        self._rest = bytearray()
-        self._out = bytearray()
-        self.send(pack(CONFIG, epoch, {**config, "epoch": epoch}))
+        self._cutter = FrameCutter()
+        self._tasks: list[WireTask] = []
+        self._out = Outgoing()
+        self.put(CONFIG, {**config, "epoch": epoch})
+        self.flush()
 
     @property
     def full(self) -> bool:
         """Whether something waits until the socket takes more."""
         return bool(self._out)
 
-    def send(self, frame: bytes) -> None:
-        """Send a frame, or keep what the socket does not take; never waits, never raises."""
-        self._out += len(frame).to_bytes(4, "little")
-        self._out += frame
-        self.flush()
+    @property
+    def gathered(self) -> int:
+        """Tasks that wait for the next ``flush``."""
+        return len(self._tasks)
+
+    def put(self, kind: int, body: Any) -> None:
+        """Keep a frame for the next ``flush``; tasks in a row become one frame."""
+        if kind == TASKS:
+            self._tasks += body
+            return
+        if self._tasks:
+            self._close_tasks()
+        self._out.frame(pack_parts(kind, self.epoch, body))
 
     def flush(self) -> None:
-        """Send what was kept."""
+        """Send what was kept, as far as the socket takes it; never waits, never raises."""
+        if self._tasks:
+            self._close_tasks()
+        out = self._out
         try:
-            while self._out:
-                sent = self.socket.send(self._out)
-                del self._out[:sent]
+            while out:
+                out.sent(self.socket.sendmsg(out.head()))
         except BlockingIOError:
             pass
         except OSError:
-            self._out.clear()  # it is dead; reading will say so
+            out.clear()  # it is dead; reading will say so
 
-    def receive(self) -> list[bytes] | None:
+    def receive(self) -> list[Buffer] | None:
         """The frames that are whole; None when the interchange is gone."""
+        cutter = self._cutter
+        room = cutter.room
         try:
+            if room is not None:
+                count = self.socket.recv_into(room)
+                return cutter.filled(count) if count else None
             data = self.socket.recv(READ_SIZE)
         except BlockingIOError:
             return []
         except OSError:
             return None
-        if not data:
-            return None
-        self._rest += data
-        rest, at = self._rest, 0
-        frames = []
-        while len(rest) - at >= 4:
-            length = int.from_bytes(rest[at : at + 4], "little")
-            if len(rest) - at - 4 < length:
-                break
-            frames.append(bytes(rest[at + 4 : at + 4 + length]))
-            at += 4 + length
-        del rest[:at]
-        return frames
+        return cutter.feed(data) if data else None
 
     def close(self, timeout: float) -> int | None:
         """Hang up; the process leaves by itself, or is killed after ``timeout`` seconds."""
@@ -95,3 +100,7 @@ class Link:
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
+
+    def _close_tasks(self) -> None:
+        self._out.frame(pack_parts(TASKS, self.epoch, self._tasks))
+        self._tasks = []

@@ -4,7 +4,16 @@ from typing import Any
 
 from lamina.codec import Codec, load_error
 from lamina.executors import Outcome
-from lamina.htex_core import RAISED, UNDONE, UNSENT, VALUE, Ended, ManagerInfo, WireOutcome
+from lamina.htex_core import (
+    RAISED,
+    UNDONE,
+    UNSENT,
+    VALUE,
+    Ended,
+    ManagerInfo,
+    WireOutcome,
+    unwrapped,
+)
 from lamina.vocabulary import (
     AttemptId,
     BlockEnded,
@@ -14,6 +23,7 @@ from lamina.vocabulary import (
     Failure,
     HasStarted,
     NodeLost,
+    ResourcesUnavailable,
     SerializationError,
     TaskError,
     TaskOutOfMemory,
@@ -36,6 +46,7 @@ _ERRORS: dict[Cause, type[TaskError]] = {
     Cause.TASK_WALLTIME: TaskWalltime,
     Cause.BLOCK_ENDED: BlockEnded,
     Cause.NODE_LOST: NodeLost,
+    Cause.RESOURCES: ResourcesUnavailable,
     Cause.CLOSED: ClosedError,
     Cause.CANCELLED: _Cancelled,
     Cause.EXECUTOR_LOST: ExecutorLost,
@@ -48,8 +59,8 @@ def outcome_of(wire: WireOutcome, manager: ManagerInfo | None, codec: Codec) -> 
     node = None if manager is None else manager.host
     if code == VALUE:
         try:
-            value = codec.load(buffers)
-        except Exception as error:  # whatever the user's classes do
+            value = codec.load([unwrapped(buffer) for buffer in buffers])
+        except BaseException as error:  # the user's classes; SystemExit must not end this thread
             why = f"the result cannot be unpickled here: {type(error).__name__}: {error}"
             trouble = SerializationError(why, HasStarted.YES)
             trouble.__cause__ = error
@@ -57,7 +68,7 @@ def outcome_of(wire: WireOutcome, manager: ManagerInfo | None, codec: Codec) -> 
         return Outcome(AttemptId(attempt), value, None, began, ended, node)
     if code == UNDONE:
         return _undone(attempt, manager, began, ended, facts)
-    raised = load_error(bytes(buffers[0]))
+    raised = load_error(bytes(unwrapped(buffers[0])))
     cause = Cause.SERIALIZATION if code == UNSENT else Cause.APPLICATION
     assert code in (RAISED, UNSENT), code
     return _failed(attempt, cause, raised, manager, began, ended)

@@ -1,5 +1,6 @@
 import os
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from lamina.htex_core import CONFIG, READY, pack, unpack
+from lamina.htex_core import CONFIG, READY, Buffer, TurnManagerSelector, pack_parts, unpack
 from lamina.htex_interchange import run
-from lamina.htex_interchange.process import ClientLink
+from lamina.htex_interchange.process import ClientLink, read_selector
 
 
 @pytest.fixture
@@ -22,8 +23,8 @@ def ends() -> Iterator[tuple[ClientLink, ClientLink]]:
 
 def test_frames_are_cut_however_they_come(ends: tuple[ClientLink, ClientLink]) -> None:
     ours, theirs = ends
-    ours.send(b"one")
-    ours.send(b"")
+    ours.send([b"one"])
+    ours.send([b""])
     assert ours.flush()
     assert theirs.receive() == [b"one", b""]
     ours.link.send(b"\3\0")
@@ -36,11 +37,11 @@ def test_a_closed_end_is_told(ends: tuple[ClientLink, ClientLink]) -> None:
     ours, theirs = ends
     ours.link.close()
     assert theirs.receive() is None
-    theirs.send(b"x")
+    theirs.send([b"x"])
     assert not theirs.flush()
 
 
-def _config(folder: Path, **other: Any) -> bytes:
+def _config(folder: Path, **other: Any) -> list[Buffer]:
     config = {
         "bind": f"ipc://{folder}/sockets/one",
         "encrypted": False,
@@ -52,7 +53,7 @@ def _config(folder: Path, **other: Any) -> bytes:
         "socket_dir": str(folder / "sockets"),
         "epoch": 4,
     }
-    return pack(CONFIG, 4, {**config, **other})
+    return pack_parts(CONFIG, 4, {**config, **other})
 
 
 @pytest.mark.parametrize("tcp", [False, True])
@@ -86,3 +87,14 @@ def test_a_client_that_never_says_anything_is_none() -> None:
     assert run(handle) == 0
     with pytest.raises(OSError):
         os.fstat(handle)
+
+
+def test_a_selector_is_made_from_where_the_program_would_find_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    lines = ["class Own:", "    def __init__(self, size):", "        self.size = size"]
+    (tmp_path / "lamina_test_selectors.py").write_text("\n".join(lines))
+    made = read_selector(["lamina_test_selectors:Own", {"size": 3}, [str(tmp_path)]])
+    assert vars(made) == {"size": 3}
+    assert isinstance(read_selector(None), TurnManagerSelector)

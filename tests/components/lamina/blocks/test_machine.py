@@ -148,6 +148,15 @@ def test_work_between_begins_the_idle_time_anew() -> None:
     assert blocks.decide(20.0, 0) != []
 
 
+def test_work_that_was_done_between_two_looks_counts_as_well() -> None:
+    blocks = here()
+    for look in range(10):
+        assert blocks.decide(1.0 + 9.0 * look, 0, used=True) == []
+    assert blocks.decide(101.0, 0) == []
+    assert blocks.decide(110.9, 0) == []
+    assert blocks.decide(111.0, 0) != []
+
+
 def test_the_minimum_stays_however_idle() -> None:
     blocks = here(least=1, outstanding=4)
     blocks.decide(1.0, 0)
@@ -207,3 +216,12 @@ def test_in_a_random_walk_the_number_of_blocks_stays_within_its_limits() -> None
         assert blocks.jobs == jobs
         assert len(jobs) <= 4
         assert draw >= 0.5 or len(jobs) >= 1
+
+
+def test_a_request_without_an_answer_counts_for_nothing() -> None:
+    blocks = keeper(limit=1)
+    for turn in range(10):
+        (effect,) = blocks.decide(float(turn), 2)
+        assert isinstance(effect, SubmitBlock)
+        blocks.submit_unanswered(effect.block)
+    assert not blocks.failed

@@ -1,4 +1,5 @@
 import copy
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from lamina.conformance import EXECUTOR
 from lamina.executors import AlreadyStartedError, Load, NotStartedError, Site
 from lamina.executors_htex import HighThroughputExecutor
+from lamina.plugins import PluginError
 from tests.kits import as_tests
 
 
@@ -34,6 +36,12 @@ def test_making_one_starts_nothing(tmp_path: Path) -> None:
     executor.close()
     with pytest.raises(NotStartedError):
         executor.launch([], lambda news: None)
+
+
+def test_a_codec_that_is_not_there_is_named_at_the_start(tmp_path: Path) -> None:
+    executor = HighThroughputExecutor(codec="no_such_module:Codec")
+    with pytest.raises(PluginError, match="no_such_module"):
+        executor.start(Site(run_dir=tmp_path))
 
 
 def test_a_manager_shows_its_block_and_its_slots(started: HighThroughputExecutor) -> None:
@@ -65,3 +73,24 @@ def test_a_copy_has_the_settings_and_nothing_that_runs(
 def test_it_is_a_standard_pool() -> None:
     with _two_workers() as pool:
         assert list(pool.map(abs, range(-3, 0))) == [3, 2, 1]
+
+
+def test_it_says_which_blocks_it_has_and_has_as_many_as_it_is_told(
+    started: HighThroughputExecutor,
+) -> None:
+    assert started.submit(abs, -3).result(10.0) == 3
+    (block,) = started.blocks()
+    assert (block.block, block.managers, block.slots) == ("0", 1, 2)
+    started.scale(0)
+    for _ in range(1000):
+        if [one.state for one in started.blocks()] == ["cancelled"]:
+            break
+        threading.Event().wait(0.01)
+    assert [one.state for one in started.blocks()] == ["cancelled"]
+
+
+def test_one_that_does_not_run_has_no_blocks() -> None:
+    executor = HighThroughputExecutor("mine")
+    assert executor.blocks() == []
+    with pytest.raises(NotStartedError):
+        executor.scale(1)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lamina.executors_htex.link import Link
 from lamina.htex_core import READY, unpack
+from lamina.htex_core.frames import FORMS, STOP
 
 PATIENCE = 10.0  # seconds
 
@@ -48,7 +49,8 @@ def test_its_death_is_noticed_and_sending_to_it_does_no_harm(tmp_path: Path) -> 
     assert _receive(link)
     os.kill(link.process.pid, signal.SIGKILL)
     assert _receive(link) is None
-    link.send(b"into the void")
+    link.put(STOP, "into the void")
+    link.flush()
     assert not link.full
     assert link.close(PATIENCE) == -signal.SIGKILL
 
@@ -57,7 +59,8 @@ def test_what_the_socket_does_not_take_is_kept(tmp_path: Path) -> None:
     link = _link(tmp_path)
     assert _receive(link)
     os.kill(link.process.pid, signal.SIGSTOP)
-    link.send(bytes(8 * 2**20))
+    link.put(FORMS, bytes(8 * 2**20))
+    link.flush()
     assert link.full
     link.flush()
     assert link.full

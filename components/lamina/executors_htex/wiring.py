@@ -1,0 +1,90 @@
+"""Task requests as they go over the wire."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from lamina.codec import Codec
+from lamina.executors import Outcome, Payload, TaskRequest
+from lamina.htex_core import QueuedTask, QueueOrder, WireTask, comparable, wrapped
+from lamina.resources import write_wanted
+from lamina.vocabulary import Cause, Failure, HasStarted, SerializationError
+
+__all__ = ["Written", "rank_of", "unsendable", "write"]
+
+_WHOLE = 2**63  # beyond it, msgpack has no room
+_NO_HINTS: Mapping[str, Any] = MappingProxyType({})
+
+Written = tuple[WireTask, Any, bytes | None]
+"""The task, its rank in the queue, and the form of its function if that goes by value."""
+
+
+def write(task: TaskRequest, codec: Codec, order: QueueOrder | None = None) -> Written:
+    """Write down an attempt; runs the user's own pickling code, and asks the order for its rank.
+
+    Without an order, the rank is the priority.
+
+    Raises:
+        Exception: Whatever that code raises.
+    """
+    options: dict[str, Any] | None = None
+    if task.walltime is not None:
+        options = {"walltime": task.walltime}
+    if task.memory_limit is not None:
+        options = options or {}
+        options["memory_limit"] = min(task.memory_limit, _WHOLE - 1)
+    if task.env:
+        options = options or {}
+        options["env"] = dict(task.env)
+    if task.resources is not None and (wanted := write_wanted(task.resources)):
+        options = options or {}
+        options["resources"] = wanted
+    if task.hints:
+        options = options or {}
+        options["hints"] = _plain(task.hints)
+    rank = task.priority if order is None else rank_of(task, order)
+    call = task.call
+    if isinstance(call, Payload):
+        options = options or {}
+        options["runner"] = call.runner
+        return (task.attempt, None, (wrapped(call.data),), options), rank, None
+    form = codec.dump_call(call.function, call.args, call.kwargs)
+    function = form.function
+    buffers = tuple(map(wrapped, form.buffers))
+    if function is None:
+        return (task.attempt, None, buffers, options), rank, None
+    wire = (task.attempt, function.digest, buffers, options)
+    return wire, rank, function.form
+
+
+def rank_of(task: TaskRequest, order: QueueOrder) -> Any:
+    """Where the order puts a task; any two ranks can be compared.
+
+    Raises:
+        TypeError: Its key is not what a key must be.
+        Exception: Whatever the order raises.
+    """
+    queued = QueuedTask(
+        task.name, task.priority, task.expected, task.walltime, task.hints or _NO_HINTS
+    )
+    return comparable(order.key(queued))
+
+
+def _plain(hints: Mapping[Any, Any]) -> dict[str, Any]:
+    for name, value in hints.items():
+        fits = isinstance(value, str | float) or (isinstance(value, int) and abs(value) < _WHOLE)
+        if not isinstance(name, str) or not fits:
+            why = f"the hint {name!r:.100} is {value!r:.100}; hints are text and numbers"
+            raise SerializationError(why, HasStarted.NO)
+    return dict(hints)
+
+
+def unsendable(task: TaskRequest, error: Exception) -> Outcome:
+    """What becomes of an attempt that cannot be written."""
+    if not isinstance(error, SerializationError):
+        why = f"{task.name or 'the call'} cannot be pickled: {type(error).__name__}: {error}"
+        wrapped = SerializationError(why, HasStarted.NO)
+        wrapped.__cause__ = error
+        error = wrapped
+    failure = Failure(cause=Cause.SERIALIZATION, error=error, started=HasStarted.NO)
+    return Outcome(task.attempt, failure=failure)

@@ -1,0 +1,267 @@
+"""The thread that looks after blocks, around a provider that keeps a list."""
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+
+import attrs
+import pytest
+
+from lamina.executors import Site
+from lamina.executors_htex import HighThroughputExecutor
+from lamina.executors_htex.blocks import Blocks
+from lamina.htex_core import ManagerCame, ManagerInfo, ManagerWent
+from lamina.providers import (
+    BlockRequest,
+    JobState,
+    JobStatus,
+    LocalProvider,
+    ProviderUnavailable,
+    SubmitRejected,
+)
+from lamina.vocabulary import Event, JobId
+
+PATIENCE = 10.0  # seconds
+
+
+class _Book:
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.requests: list[BlockRequest] = []
+        self.cancelled: list[JobId] = []
+        self.silences = 0
+        self.answer: Mapping[JobId, JobStatus] | None = {}
+        self.refuses = False
+        self.unheard = 0
+        """So many requests for a block get no answer."""
+
+    def wait(self, condition: Callable[[], object]) -> None:
+        with self.changed:
+            assert self.changed.wait_for(condition, PATIENCE)
+
+
+@attrs.frozen(kw_only=True)
+class _Provider(LocalProvider):
+    """A batch system that keeps a book and runs nothing."""
+
+    book: _Book = attrs.field(factory=_Book)
+
+    def submit(self, request: BlockRequest) -> JobId:
+        book = self.book
+        with book.changed:
+            book.requests.append(request)
+            book.changed.notify_all()
+        if len(book.requests) <= book.unheard:
+            raise ProviderUnavailable("sub", "it hangs")
+        if book.refuses:
+            request.stderr.write_text("first line\nno room here\n", encoding="utf-8")
+            raise SubmitRejected(request.block, "sub", 1, "no room")
+        return JobId(f"job{request.block}")
+
+    def poll(self, jobs: Collection[JobId]) -> Mapping[JobId, JobStatus]:
+        book = self.book
+        with book.changed:
+            if book.answer is not None:
+                return book.answer
+            book.silences += 1
+            book.changed.notify_all()
+        raise ProviderUnavailable("stat", "it hangs")
+
+    def cancel(self, jobs: Collection[JobId]) -> None:
+        book = self.book
+        with book.changed:
+            book.cancelled += jobs
+            book.changed.notify_all()
+            if book.answer is None:
+                raise ProviderUnavailable("del", "it hangs")
+
+
+class _World:
+    def __init__(self, folder: Path) -> None:
+        provider = _Provider(status_polling_interval=0.01, max_blocks=2)
+        self.provider = provider.book
+        self.events: list[Event] = []
+        self.outstanding = 0
+        self.failed = threading.Event()
+        self.reason = ""
+        executor = HighThroughputExecutor("site", provider, max_workers_per_node=2)
+        site = Site(run_dir=folder, emit=self.events.extend)
+        self.blocks = Blocks(executor.settings, site, folder, lambda: self.outstanding, self.fail)
+        self.thread = threading.Thread(target=self.blocks.run)
+        self.thread.start()
+
+    def fail(self, reason: str) -> None:
+        self.reason = reason
+        self.failed.set()
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < end, self.blocks.standings()
+            threading.Event().wait(0.005)
+
+    def states(self) -> list[object]:
+        return [event.facts["state"] for event in self.events if event.kind == "block.state"]
+
+    def stop(self) -> None:
+        self.blocks.stop()
+        self.thread.join(PATIENCE)
+        assert not self.thread.is_alive()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[_World]:
+    made = _World(tmp_path)
+    yield made
+    made.stop()
+
+
+def manager(block: str) -> ManagerInfo:
+    return ManagerInfo(f"m{block}", block, "host", "boot", 1, 2, "3.11", "0")
+
+
+def test_nothing_is_asked_for_before_managers_can_reach_us_then_at_once(world: _World) -> None:
+    assert world.provider.requests == []
+    world.blocks.ready()
+    world.provider.wait(lambda: world.provider.requests)
+    request = world.provider.requests[0]
+    assert request.name == "lamina.site.block-0"
+    assert "LAMINA_BLOCK=0 " in request.command
+    assert request.stderr.name == "block-0.stderr"
+
+
+def test_more_work_than_workers_brings_another_block(world: _World) -> None:
+    world.blocks.ready()
+    world.provider.wait(lambda: world.provider.requests)
+    world.blocks.hear(ManagerCame(manager("0")))
+    world.outstanding = 3
+    world.blocks.stir()
+    world.provider.wait(lambda: len(world.provider.requests) == 2)
+
+
+def test_a_lost_manager_is_told_and_its_block_given_back_and_replaced(world: _World) -> None:
+    world.outstanding = 1
+    world.blocks.ready()
+    world.provider.wait(lambda: world.provider.requests)
+    world.blocks.hear(ManagerCame(manager("0")))
+    world.blocks.hear(ManagerWent(manager("0"), "it died"))
+    world.provider.wait(lambda: world.provider.cancelled == ["job0"])
+    world.provider.wait(lambda: len(world.provider.requests) == 2)
+    kinds = [event.kind for event in world.events]
+    assert kinds[:3] == ["block.requested", "manager.came", "manager.lost"]
+
+
+def test_a_provider_that_does_not_answer_changes_nothing(world: _World) -> None:
+    world.provider.answer = None
+    world.outstanding = 1
+    world.blocks.ready()
+    world.provider.wait(lambda: world.provider.requests)
+    world.provider.wait(lambda: world.provider.silences >= 3)
+    kinds = [event.kind for event in world.events]
+    assert kinds.count("provider.silent") == 1
+    assert "provider.answers" not in kinds
+    assert len(world.provider.requests) == 1
+    world.stop()
+    world.blocks.cancel_all()
+    assert world.provider.cancelled == ["job0"]
+
+
+def test_a_job_that_ended_is_replaced_while_there_is_work(world: _World) -> None:
+    world.outstanding = 1
+    world.provider.answer = {JobId("job0"): JobStatus(state=JobState.FAILED, exit_code=1)}
+    world.blocks.ready()
+    world.provider.wait(lambda: len(world.provider.requests) >= 2)
+
+
+def test_when_no_block_can_be_had_the_executor_fails_with_the_last_words(tmp_path: Path) -> None:
+    world = _World(tmp_path)
+    world.provider.refuses = True
+    world.outstanding = 1
+    world.blocks.ready()
+    assert world.failed.wait(PATIENCE)
+    assert "executor 'site' gives up" in world.reason
+    assert "no room here" in world.reason
+    world.stop()
+
+
+def test_a_number_said_by_hand_goes_before_the_strategy(world: _World) -> None:
+    world.blocks.ready()
+    world.provider.wait(lambda: world.provider.requests)
+    world.blocks.scale(2)
+    world.provider.wait(lambda: len(world.provider.requests) == 2)
+    world.blocks.scale(0)
+    world.provider.wait(lambda: sorted(world.provider.cancelled) == ["job0", "job1"])
+    world.outstanding = 3
+    world.blocks.scale(None)
+    world.provider.wait(lambda: len(world.provider.requests) >= 3)
+
+
+def test_each_new_state_of_a_block_is_told_and_can_be_looked_up(world: _World) -> None:
+    world.provider.answer = {JobId("job0"): JobStatus(state=JobState.PENDING)}
+    world.blocks.ready()
+    world.provider.wait(lambda: world.provider.requests)
+    world.blocks.hear(ManagerCame(manager("0")))
+    world.until(lambda: [one.state for one in world.blocks.standings()] == ["pending"])
+    world.until(lambda: [one.slots for one in world.blocks.standings()] == [2])
+    world.provider.answer = {JobId("job0"): JobStatus(state=JobState.RUNNING)}
+    world.until(lambda: [one.state for one in world.blocks.standings()] == ["running"])
+    world.blocks.scale(0)
+    world.until(lambda: [one.state for one in world.blocks.standings()] == ["cancelled"])
+    world.until(lambda: len(world.states()) == 3)
+    assert world.states() == ["pending", "running", "cancelled"]
+    assert [one.job for one in world.blocks.standings()] == ["job0"]
+
+
+def test_a_block_that_is_refused_is_told_with_the_reason(tmp_path: Path) -> None:
+    world = _World(tmp_path)
+    world.provider.refuses = True
+    world.blocks.ready()
+    world.until(lambda: world.states()[:1] == ["refused"])
+    world.stop()
+    assert "no room" in world.blocks.standings()[0].reason
+
+
+def test_a_request_without_an_answer_is_no_bad_block_and_is_made_again(world: _World) -> None:
+    world.outstanding = 1
+    world.provider.unheard = 6  # more than the bad blocks that are borne
+    world.blocks.ready()
+    world.provider.wait(lambda: len(world.provider.requests) == 7)
+    assert not world.failed.is_set()
+    kinds = [event.kind for event in world.events]
+    assert kinds.count("provider.silent") == 1
+
+
+def test_a_job_whose_end_nobody_heard_of_is_ended_again(world: _World) -> None:
+    world.outstanding = 1
+    world.provider.answer = None
+    world.blocks.ready()
+    world.provider.wait(lambda: world.provider.requests)
+    world.blocks.hear(ManagerCame(manager("0")))
+    world.blocks.hear(ManagerWent(manager("0"), "it died"))
+    world.provider.wait(lambda: world.provider.cancelled.count(JobId("job0")) >= 2)
+    world.provider.answer = {}
+    heard = len(world.provider.cancelled)
+    world.provider.wait(lambda: len(world.provider.cancelled) > heard)
+    assert not world.failed.is_set()
+
+
+def test_giving_back_blocks_of_this_host_waits_until_they_are_gone(world: _World) -> None:
+    book = world.provider
+    book.answer = {JobId("job0"): JobStatus(state=JobState.RUNNING)}
+    world.outstanding = 1
+    world.blocks.ready()
+    book.wait(lambda: book.requests)
+    world.stop()
+
+    def end() -> None:
+        book.wait(lambda: book.cancelled)
+        book.answer = {JobId("job0"): JobStatus(state=JobState.CANCELLED)}
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    world.blocks.cancel_all(PATIENCE)
+    assert book.answer[JobId("job0")].state is JobState.CANCELLED
+    ending.join(PATIENCE)
+    book.answer = {JobId("job0"): JobStatus(state=JobState.RUNNING)}
+    world.blocks.cancel_all(0.05)  # and not for ever
