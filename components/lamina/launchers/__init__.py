@@ -2,12 +2,26 @@
 
 from lamina.launchers.builtin import BUILTIN
 from lamina.launchers.local import SimpleLauncher, SingleNodeLauncher, WrappedLauncher
+from lamina.launchers.parallel import (
+    AprunLauncher,
+    GnuParallelLauncher,
+    JsrunLauncher,
+    MpiExecLauncher,
+    MpiRunLauncher,
+    SrunLauncher,
+)
 from lamina.launchers.protocol import Launcher
 
 __all__ = [
+    "AprunLauncher",
     "BUILTIN",
+    "GnuParallelLauncher",
+    "JsrunLauncher",
     "Launcher",
+    "MpiExecLauncher",
+    "MpiRunLauncher",
     "SimpleLauncher",
     "SingleNodeLauncher",
+    "SrunLauncher",
     "WrappedLauncher",
 ]

@@ -6,6 +6,7 @@ not exit by itself, so that a provider may put lines of its own after it.
 
 import attrs
 
+from lamina.launchers.shell import finished
 from lamina.vocabulary import ConfigError
 
 __all__ = ["SimpleLauncher", "SingleNodeLauncher", "WrappedLauncher"]
@@ -22,7 +23,7 @@ class SimpleLauncher:
 
     def __call__(self, command: str, tasks_per_node: int, nodes_per_block: int) -> str:
         """The command itself, once."""
-        return _finished(self.debug, command)
+        return finished(self.debug, command)
 
 
 @attrs.frozen
@@ -73,7 +74,7 @@ if (( lamina_good >= {least} )); then
     exit 0
 fi
 exit $lamina_bad"""
-        return _finished(self.debug, text)
+        return finished(self.debug, text)
 
 
 @attrs.frozen
@@ -87,22 +88,14 @@ class WrappedLauncher:
     debug: bool = True
 
     @prepend.validator
-    def _says_something(self, _: object, prepend: str) -> None:
+    def _says_something(self, _: object, prepend: object) -> None:
+        if not isinstance(prepend, str):
+            msg = f"prepend is {prepend!r}; it must be text, as in 'singularity exec image.sif'"
+            raise ConfigError(msg)
         if not prepend.strip():
             msg = "prepend is empty; write what goes before the command, or use SimpleLauncher"
             raise ConfigError(msg)
 
     def __call__(self, command: str, tasks_per_node: int, nodes_per_block: int) -> str:
         """The prefix and the command, on one line."""
-        return _finished(self.debug, f"{self.prepend.strip()} {command.lstrip()}")
-
-
-def _finished(debug: bool, text: str) -> str:
-    # In a subshell, so that an `exit` or `set` of the command does not reach what comes after.
-    text = f"(\n{text}\n)"
-    if not debug:
-        return text
-    return f"""{text}
-( lamina_status=$?
-(( lamina_status == 0 )) || echo "the command ended with exit status $lamina_status" >&2
-exit "$lamina_status" )"""
+        return finished(self.debug, f"{self.prepend.strip()} {command.lstrip()}")

@@ -2,4 +2,12 @@
 
 __all__ = ["BUILTIN"]
 
-BUILTIN = {"local": ".local:LocalProvider"}
+BUILTIN = {
+    "condor": "..providers_batch:CondorProvider",
+    "grid_engine": "..providers_batch:GridEngineProvider",
+    "local": ".local:LocalProvider",
+    "lsf": "..providers_batch:LSFProvider",
+    "pbspro": "..providers_batch:PBSProProvider",
+    "slurm": "..providers_batch:SlurmProvider",
+    "torque": "..providers_batch:TorqueProvider",
+}

@@ -4,7 +4,7 @@ import shlex
 import threading
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -25,17 +25,32 @@ __all__ = ["LocalProvider", "block_script"]
 _TASKS_PER_NODE = 1  # a block's command is one manager on each node
 
 
-def _at_least(least: float) -> Callable[[object, "attrs.Attribute[Any]", Any], None]:
+_Check: TypeAlias = Callable[[object, "attrs.Attribute[Any]", Any], None]
+
+
+def _at_least(least: float, *, whole: bool = False) -> _Check:
     def check(_: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-        if not value >= least:
-            msg = f"{attribute.name} is {value!r}; make it {least:g} or more"
+        number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+        if not number or not value >= least:
+            kind = ", a whole number" if whole else ""
+            msg = f"{attribute.name} is {value!r}; make it {least:g} or more{kind}"
             raise ConfigError(msg)
 
     return check
 
 
+def _text(_: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    if not isinstance(value, str):
+        msg = f"{attribute.name} is {value!r}; it must be text"
+        raise ConfigError(msg)
+
+
 def _timeout(value: float | str) -> float:
     return read_seconds(value, what="cmd_timeout")
+
+
+def _interval(value: float | str) -> float:
+    return read_seconds(value, what="status_polling_interval")
 
 
 @attrs.frozen(kw_only=True)
@@ -48,17 +63,17 @@ class LocalProvider:
     still two: each knows only the jobs that it has started itself.
     """
 
-    label: str = "local"
-    nodes_per_block: int = attrs.field(default=1, validator=_at_least(1))
-    init_blocks: int = attrs.field(default=1, validator=_at_least(0))
-    min_blocks: int = attrs.field(default=0, validator=_at_least(0))
-    max_blocks: int = attrs.field(default=1, validator=_at_least(0))
+    label: str = attrs.field(default="local", validator=_text)
+    nodes_per_block: int = attrs.field(default=1, validator=_at_least(1, whole=True))
+    init_blocks: int = attrs.field(default=1, validator=_at_least(0, whole=True))
+    min_blocks: int = attrs.field(default=0, validator=_at_least(0, whole=True))
+    max_blocks: int = attrs.field(default=1, validator=_at_least(1, whole=True))
     parallelism: float = attrs.field(default=1, validator=_at_least(0))
-    worker_init: str = ""
+    worker_init: str = attrs.field(default="", validator=_text)
     launcher: Launcher = attrs.field(factory=SingleNodeLauncher)
     channel: Channel = attrs.field(factory=LocalChannel)
     cmd_timeout: float = attrs.field(default=30, converter=_timeout)
-    status_polling_interval: float = attrs.field(default=0.5, validator=_at_least(0))
+    status_polling_interval: float = attrs.field(default=0.5, converter=_interval)
     """Seconds between two looks at the processes, which cost next to nothing."""
     _jobs: dict[JobId, LocalJob] = attrs.field(factory=dict, init=False, eq=False, repr=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, eq=False, repr=False)
@@ -75,6 +90,9 @@ class LocalProvider:
                 f"init_blocks is {self.init_blocks} and max_blocks {self.max_blocks}; "
                 "make max_blocks the larger"
             )
+            raise ConfigError(msg)
+        if isinstance(self.launcher, type) or not callable(self.launcher):
+            msg = f"launcher is {self.launcher!r}; write one with its options: SimpleLauncher()"
             raise ConfigError(msg)
         if not isinstance(self.channel, LocalChannel):
             msg = f"channel is {self.channel!r}; LocalProvider works on this machine: leave it out"

@@ -1,4 +1,5 @@
 import subprocess
+from typing import Any
 
 import pytest
 
@@ -49,10 +50,25 @@ def test_the_copies_of_all_nodes_run_and_know_their_numbers() -> None:
     assert sorted(done.stdout.split()) == ["0", "1", "2", "3"]
 
 
-def test_a_failed_command_is_reported_when_debugging() -> None:
-    text = SimpleLauncher()("exit 4", 1, 1)
+@pytest.mark.parametrize("debug", [True, False])
+@pytest.mark.parametrize("kind", ["simple", "single_node", "wrapped"])
+def test_a_failed_command_is_reported_when_debugging(kind: str, debug: bool) -> None:
+    launchers: dict[str, Launcher] = {
+        "simple": SimpleLauncher(debug=debug),
+        "single_node": SingleNodeLauncher(debug=debug),
+        "wrapped": WrappedLauncher("env", debug=debug),
+    }
+    text = launchers[kind]("sh -c 'exit 4'", 1, 1)
     done = subprocess.run(["bash", "-c", text], check=False, capture_output=True, text=True)
-    assert "exit status 4" in done.stderr
+    assert done.returncode == 4
+    assert ("exit status 4" in done.stderr) == debug
+
+
+@pytest.mark.parametrize("launcher", [SimpleLauncher(), WrappedLauncher("env")])
+def test_the_command_runs_once_whatever_the_number_of_nodes(launcher: Launcher) -> None:
+    text = launcher("echo once", 2, 3)
+    done = subprocess.run(["bash", "-c", text], check=True, capture_output=True, text=True)
+    assert done.stdout == "once\n"
 
 
 def test_a_prefix_goes_before_the_command() -> None:
@@ -61,9 +77,10 @@ def test_a_prefix_goes_before_the_command() -> None:
     assert done.stdout == "in-a-box run --this\n"
 
 
-def test_an_empty_prefix_is_refused() -> None:
-    with pytest.raises(ConfigError, match="SimpleLauncher"):
-        WrappedLauncher("  ")
+@pytest.mark.parametrize("prepend, says", [("  ", "SimpleLauncher"), (None, "must be text")])
+def test_a_prefix_that_says_nothing_is_refused(prepend: Any, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        WrappedLauncher(prepend)
 
 
 def test_no_copies_are_refused() -> None:

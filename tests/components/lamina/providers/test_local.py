@@ -3,6 +3,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -144,16 +145,31 @@ def test_a_machine_without_room_is_asked_again(
     "options, says",
     [
         ({"nodes_per_block": 0}, "nodes_per_block is 0; make it 1"),
+        ({"nodes_per_block": 1.5}, "nodes_per_block is 1.5; make it 1 or more, a whole"),
+        ({"max_blocks": 0}, "max_blocks is 0; make it 1"),
+        ({"init_blocks": "2"}, "init_blocks"),
+        ({"min_blocks": True}, "min_blocks"),
         ({"parallelism": -1}, "parallelism"),
+        ({"parallelism": "1"}, "parallelism"),
+        ({"label": None}, "label"),
+        ({"worker_init": ["module load"]}, "worker_init"),
+        ({"launcher": "simple"}, "launcher is 'simple'"),
+        ({"launcher": SimpleLauncher}, "launcher"),
+        ({"status_polling_interval": "often"}, "status_polling_interval"),
         ({"min_blocks": 2}, "make max_blocks the larger"),
         ({"init_blocks": 2}, "make max_blocks the larger"),
         ({"channel": object()}, "leave it out"),
         ({"cmd_timeout": "soon"}, "cmd_timeout"),
     ],
 )
-def test_settings_that_cannot_work_are_refused(options: dict[str, int], says: str) -> None:
+def test_settings_that_cannot_work_are_refused(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        LocalProvider(**options)  # type: ignore[arg-type]
+        LocalProvider(**options)
+
+
+def test_durations_may_be_text() -> None:
+    provider = LocalProvider(cmd_timeout="2 min", status_polling_interval="500 ms")
+    assert (provider.cmd_timeout, provider.status_polling_interval) == (120, 0.5)
 
 
 def test_its_blocks_are_on_this_machine() -> None:

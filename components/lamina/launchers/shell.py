@@ -1,0 +1,58 @@
+"""Pieces of shell text that several launchers use."""
+
+import base64
+import shlex
+
+__all__ = ["NODES", "copy", "finished", "without_braces"]
+
+NODES = """\
+lamina_nodes() {
+    if [ -n "${SLURM_JOB_NODELIST:-}" ]; then
+        scontrol show hostnames "$SLURM_JOB_NODELIST"
+    elif [ -n "${PBS_NODEFILE:-}" ]; then
+        cat "$PBS_NODEFILE"
+    elif [ -n "${PE_HOSTFILE:-}" ]; then
+        cut -d " " -f 1 "$PE_HOSTFILE"
+    elif [ -n "${LSB_DJOB_HOSTFILE:-}" ]; then
+        cat "$LSB_DJOB_HOSTFILE"
+    else
+        echo localhost
+    fi | awk '!seen[$0]++'
+}"""
+"""Defines ``lamina_nodes``, which prints the names of the job's nodes, each once."""
+
+# Whatever starts the copies numbers them, in a variable of its own.
+_RANKS = ("SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "ALPS_APP_PE")
+
+
+def copy(command: str, bash: str = "/bin/bash") -> str:
+    """One word after another: a bash that runs the command and knows its number."""
+    return f"{bash} -c {shlex.quote(_numbered(command))}"
+
+
+def without_braces(command: str) -> str:
+    """The same for GNU parallel, which would replace braces, as one word."""
+    text = base64.b64encode(f"{_numbered(command)}\n".encode()).decode()
+    return shlex.quote(f'/bin/bash -c "$(echo {text} | base64 --decode)"')
+
+
+def _numbered(command: str) -> str:
+    rank = "$((${PARALLEL_SEQ:-1} - 1))"
+    for name in reversed(_RANKS):
+        rank = f"${{{name}:-{rank}}}"
+    return f'export LAMINA_RANK="{rank}"\n{command}'
+
+
+def finished(debug: bool, text: str) -> str:
+    """The text on its own: with its exit status, but with no effect on what stands after it.
+
+    With ``debug`` it says on stderr how it ended, if it failed.
+    """
+    # In a subshell, so that an `exit` or `set` of the command does not reach what comes after.
+    text = f"(\n{text}\n)"
+    if not debug:
+        return text
+    return f"""{text}
+( lamina_status=$?
+(( lamina_status == 0 )) || echo "the command ended with exit status $lamina_status" >&2
+exit "$lamina_status" )"""

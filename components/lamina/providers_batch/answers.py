@@ -1,0 +1,70 @@
+"""What is asked of a batch system, and what its answers come to."""
+
+from typing import NamedTuple, TypeAlias
+
+from lamina.providers import JobStatus
+from lamina.vocabulary import JobId
+
+__all__ = [
+    "Accepted",
+    "Invocation",
+    "Listing",
+    "NoAnswer",
+    "NotKept",
+    "Refused",
+    "Sighting",
+    "SubmitAnswer",
+]
+
+
+class Invocation(NamedTuple):
+    """A command to run where the batch system is, and what it reads."""
+
+    command: tuple[str, ...]
+    stdin: str = ""
+
+    @property
+    def program(self) -> str:
+        """What messages call the command: its first word, but not an ``env`` before it."""
+        words = iter(self.command)
+        return next((word for word in words if word != "env" and not word.startswith("--")), "")
+
+
+class Accepted(NamedTuple):
+    """The batch system took the job and gave it this name."""
+
+    job: JobId
+
+
+class Refused(NamedTuple):
+    """It said no, and would say it again."""
+
+    said: str
+
+
+class NoAnswer(NamedTuple):
+    """It gave no answer, or one that makes no sense."""
+
+    why: str
+    perhaps_taken: bool = False
+    """Whether a submission may have been taken nevertheless."""
+
+
+class NotKept(NamedTuple):
+    """It keeps no record of jobs that have ended; there is no sense in asking again soon."""
+
+    why: str
+
+
+class Sighting(NamedTuple):
+    """A job as one answer shows it. The name is empty where the answer does not tell it."""
+
+    status: JobStatus
+    name: str = ""
+    lingers: bool = False
+    """Whether it has ended and stays in the queue until somebody removes it."""
+
+
+SubmitAnswer: TypeAlias = Accepted | Refused | NoAnswer
+Listing: TypeAlias = dict[JobId, Sighting]
+"""The jobs of one answer. What is not in it was not there."""

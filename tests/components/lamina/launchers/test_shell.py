@@ -1,0 +1,66 @@
+import os
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lamina.launchers.shell import NODES, copy, finished, without_braces
+
+
+def run(text: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["bash", "-c", text],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], **env},
+    )
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_any_text_reaches_the_copy_as_it_is(seed: int) -> None:
+    chance = random.Random(seed)
+    odd = "".join(chance.choices("ab '\"\\$`{}#%*?!&|;<>()~\t\n", k=40))
+    command = f"printf %s {subprocess.list2cmdline(['x'])}; cat <<'END'\n{odd}\nEND"
+    expected = run(command).stdout
+    assert run(copy(command)).stdout == expected
+    # What GNU parallel is given goes through one more shell.
+    assert run(f"bash -c {without_braces(command)}").stdout == expected
+    assert not set("{}") & set(without_braces(command))
+
+
+@pytest.mark.parametrize(
+    "env, rank",
+    [
+        ({"SLURM_PROCID": "3", "PMI_RANK": "1"}, "3"),
+        ({"OMPI_COMM_WORLD_RANK": "2"}, "2"),
+        ({"PMI_RANK": "4"}, "4"),
+        ({"PARALLEL_SEQ": "1"}, "0"),
+        ({}, "0"),
+    ],
+)
+def test_a_copy_knows_its_number(env: dict[str, str], rank: str) -> None:
+    assert run(copy("echo $LAMINA_RANK"), **env).stdout == f"{rank}\n"
+    assert run(f"bash -c {without_braces('echo $LAMINA_RANK')}", **env).stdout == f"{rank}\n"
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [("PBS_NODEFILE", "a\na\nb\n"), ("PE_HOSTFILE", "a 2 q@a x\nb 1 q@b x\n")],
+)
+def test_nodes_are_named_once_each(tmp_path: Path, name: str, content: str) -> None:
+    file = tmp_path / "hosts of it"
+    file.write_text(content)
+    assert run(f"{NODES}\nlamina_nodes", **{name: str(file)}).stdout == "a\nb\n"
+
+
+def test_without_a_batch_system_there_is_this_host() -> None:
+    assert run(f"{NODES}\nlamina_nodes").stdout == "localhost\n"
+
+
+def test_a_launchers_text_does_not_reach_what_follows() -> None:
+    done = run(f"{finished(True, 'set -e; exit 3')}\necho $?")
+    assert done.stdout == "3\n"
+    assert "exit status 3" in done.stderr
+    assert run(finished(False, "exit 3")).stderr == ""

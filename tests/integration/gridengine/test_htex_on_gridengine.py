@@ -1,0 +1,83 @@
+"""Programs whose tasks run under a real Grid Engine."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import wait
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from lamina.executors import Site
+from lamina.executors_htex import HighThroughputExecutor
+from lamina.providers_batch import GridEngineProvider
+from lamina.vocabulary import BlockEnded, NodeLost, WorkerLost
+from tests.integration.batch import run, until
+from tests.integration.gridengine.conftest import queue
+from tests.integration.slurm.bodies import host_after
+
+pytestmark = pytest.mark.service
+
+Make: TypeAlias = Callable[..., HighThroughputExecutor]
+PROGRAM = Path(__file__).with_name("program.py")
+LEFT_WITHIN = 30.0  # seconds from the program's end until the queue is empty
+
+
+@pytest.fixture
+def make(gridengine: None, tmp_path: Path) -> Iterator[Make]:
+    """Start executors; afterwards each is closed and no job of it is left."""
+    made: list[HighThroughputExecutor] = []
+
+    def start(max_idletime: float = 120.0, heartbeat: float = 30.0, **options: Any) -> Any:
+        executor = HighThroughputExecutor(
+            f"htex-{len(made)}",
+            GridEngineProvider(status_polling_interval=1, **options),
+            max_idletime=max_idletime,
+            max_workers_per_node=2,
+            heartbeat_period=heartbeat,
+            heartbeat_threshold=2 * heartbeat,
+        )
+        made.append(executor)
+        executor.start(Site(run_dir=tmp_path))
+        return executor
+
+    yield start
+    for executor in made:
+        executor.close(timeout=10.0)
+    until(lambda: not queue(), LEFT_WITHIN)
+
+
+def test_blocks_follow_the_work_and_are_given_back(make: Make) -> None:
+    executor = make(init_blocks=0, max_blocks=2, max_idletime=1.0)
+    assert queue() == []
+    futures = [executor.submit(host_after, 0.2) for _ in range(60)]
+    until(lambda: len(queue()) == 2)
+    assert all(future.result(timeout=30) for future in futures)
+    until(lambda: not queue())
+
+
+def test_a_deleted_block_is_replaced(make: Make) -> None:
+    executor = make(heartbeat=2.0)
+    futures = [executor.submit(host_after, 0.2) for _ in range(100)]
+    wait(futures[:1], timeout=30)
+    [job] = until(queue)
+    run("qdel", job)
+    # qdel kills at once: nobody is left to say goodbye.
+    failed = [error for future in futures if (error := future.exception(timeout=60))]
+    assert len(failed) <= 2
+    assert all(isinstance(error, NodeLost | WorkerLost | BlockEnded) for error in failed)
+    until(lambda: len(queue()) == 1)
+    assert queue() != [job]
+
+
+def test_a_program_that_is_killed_leaves_no_job(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    with said.open("w") as output:
+        program = subprocess.Popen([sys.executable, str(PROGRAM), str(tmp_path)], stdout=output)
+    until(lambda: "running" in said.read_text())
+    assert len(queue()) == 1
+    program.send_signal(signal.SIGKILL)
+    program.wait()
+    until(lambda: not queue(), LEFT_WITHIN)

@@ -1,0 +1,129 @@
+"""Programs whose tasks run on the two nodes of a real Slurm, and what happens to their blocks."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import wait
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from lamina.executors import Site
+from lamina.executors_htex import HighThroughputExecutor
+from lamina.launchers import SimpleLauncher, SrunLauncher
+from lamina.providers_batch import SlurmProvider
+from lamina.vocabulary import BlockEnded, WorkerLost
+from tests.integration.batch import run, until
+from tests.integration.slurm.bodies import host_after
+from tests.integration.slurm.cluster import queue, slurm
+
+pytestmark = pytest.mark.service
+
+Make: TypeAlias = Callable[..., HighThroughputExecutor]
+PROGRAM = Path(__file__).with_name("program.py")
+LEFT_WITHIN = 20.0  # seconds from the program's end until the queue is empty
+
+
+@pytest.fixture
+def make(cluster: dict[str, str], tmp_path: Path) -> Iterator[Make]:
+    """Start executors on Slurm; afterwards each is closed and no job of it is left."""
+    made: list[HighThroughputExecutor] = []
+
+    def start(strategy: Any = None, max_idletime: float = 120.0, **options: Any) -> Any:
+        given = {"launcher": SrunLauncher(), "status_polling_interval": 1, **options}
+        executor = HighThroughputExecutor(
+            f"htex-{len(made)}",
+            SlurmProvider(**given),
+            strategy=strategy,
+            max_idletime=max_idletime,
+        )
+        made.append(executor)
+        executor.start(Site(run_dir=tmp_path))
+        return executor
+
+    yield start
+    for executor in made:
+        executor.close(timeout=10.0)
+    until(lambda: not queue(), LEFT_WITHIN)
+
+
+def test_tasks_run_on_all_nodes_of_a_block(make: Make) -> None:
+    executor = make(nodes_per_block=2)
+    futures = [executor.submit(host_after, 0.05) for _ in range(100)]
+    assert {future.result(timeout=30) for future in futures} == {"n1", "n2"}
+    assert len(queue()) == 1
+
+
+def test_blocks_follow_the_work_and_are_given_back(make: Make) -> None:
+    executor = make(init_blocks=0, max_blocks=2, max_idletime=1.0)
+    assert queue() == []
+    futures = [executor.submit(host_after, 0.2) for _ in range(60)]
+    until(lambda: len(queue()) == 2)
+    assert {future.result(timeout=30) for future in futures} == {"n1", "n2"}
+    until(lambda: not queue())
+    assert executor.submit(host_after, 0.0).result(timeout=30) in {"n1", "n2"}
+
+
+def test_a_cancelled_block_is_replaced(make: Make) -> None:
+    executor = make(launcher=SimpleLauncher())
+    futures = [executor.submit(host_after, 0.2) for _ in range(100)]
+    wait(futures[:1], timeout=30)
+    [job] = until(queue)
+    run("scancel", job)
+    lost = 0
+    for future in futures:
+        error = future.exception(timeout=60)
+        lost += error is not None
+        # scancel signals each process of the job: a worker may be dead before its manager hears.
+        assert error is None or isinstance(error, BlockEnded | WorkerLost), error
+    assert lost <= 2  # what ran at that moment, one task on each core
+    until(lambda: len(queue()) == 1)
+    assert queue() != [job]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_tasks_go_on_while_the_controller_is_away(make: Make) -> None:
+    executor = make(nodes_per_block=2)
+    futures = [executor.submit(host_after, 0.25) for _ in range(150)]
+    wait(futures[:1], timeout=30)
+    before = queue()
+    slurm("crash-ctld")
+    wait(futures[:120], timeout=60)
+    slurm("start-ctld")
+    assert [future.result(timeout=30) for future in futures]
+    assert queue() == before
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_node_set_down_costs_what_ran_on_it(make: Make) -> None:
+    executor = make(init_blocks=2, max_blocks=2, scheduler_options="#SBATCH --no-requeue")
+    futures = [executor.submit(host_after, 0.2) for _ in range(100)]
+    until(lambda: len(executor.connected_blocks()) == 2)
+    slurm("down-node", "n2")
+    failed = [error for future in futures if (error := future.exception(timeout=60))]
+    assert len(failed) <= 2
+    assert len({future.result() for future in futures if future.exception() is None}) == 2
+
+
+@pytest.mark.parametrize("pending", [False, True], ids=["running", "pending"])
+def test_a_program_that_is_killed_leaves_no_job(
+    tmp_path: Path, pending: bool, cluster: dict[str, str]
+) -> None:
+    if pending:
+        run("sbatch", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
+    said = tmp_path / "said"
+    with said.open("w") as output:
+        program = subprocess.Popen([sys.executable, str(PROGRAM), str(tmp_path)], stdout=output)
+    ready = "submitted" if pending else "running"
+    until(lambda: ready in said.read_text())
+    until(lambda: len(queue()) == 1 + pending)
+    program.send_signal(signal.SIGKILL)
+    program.wait()
+    began = time.monotonic()
+    until(lambda: not queue(), LEFT_WITHIN + 10 * pending)
+    assert time.monotonic() - began < LEFT_WITHIN + 10 * pending
