@@ -2,4 +2,4 @@
 
 __all__ = ["BUILTIN"]
 
-BUILTIN = {"local": ".local:LocalChannel"}
+BUILTIN = {"local": ".local:LocalChannel", "ssh": "..channels_ssh:SSHChannel"}

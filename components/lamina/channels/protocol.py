@@ -6,7 +6,15 @@ from typing import NamedTuple, Protocol
 
 from lamina.vocabulary import LaminaError
 
-__all__ = ["Channel", "ChannelError", "CommandTimeout", "Completed"]
+__all__ = [
+    "Channel",
+    "ChannelError",
+    "CommandLost",
+    "CommandTimeout",
+    "Completed",
+    "Forward",
+    "RemoteChannel",
+]
 
 
 class ChannelError(LaminaError):
@@ -27,6 +35,17 @@ class CommandTimeout(ChannelError):
         super().__init__(what, f"it was still running after {seconds:g} s and was killed")
         self.args = (what, seconds)
         self.seconds = seconds
+
+
+class CommandLost(ChannelError):
+    """The connection broke while a command ran.
+
+    Nobody knows whether it has done its work, is doing it still, or never will.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, "the connection broke while it ran; it may have done its work")
+        self.args = (what,)
 
 
 class Completed(NamedTuple):
@@ -87,4 +106,39 @@ class Channel(Protocol):
 
     def close(self) -> None:
         """Give back what it holds. A second call does nothing."""
+        ...
+
+
+class Forward(NamedTuple):
+    """Where something on the other side reaches a port of this host."""
+
+    hosts: tuple[str, ...]
+    """Names and addresses that may lead there, seen from the other side; the likeliest first."""
+    port: int
+
+
+class RemoteChannel(Channel, Protocol):
+    """**Protocol:** a channel to another host, from which workers find the way back through it."""
+
+    @property
+    def python(self) -> str:
+        """The command there that is the Python of the workers."""
+        ...
+
+    def place(self, name: str) -> str:
+        """Make a directory there for what belongs to one run, and say its whole path.
+
+        Raises:
+            ChannelError: It could not be made.
+        """
+        ...
+
+    def forward(self, port: int) -> Forward:
+        """Lead connections there to a port of this host, until the channel is closed.
+
+        When the connection broke, another is made, and it leads here from the same place.
+
+        Raises:
+            ChannelError: It cannot.
+        """
         ...

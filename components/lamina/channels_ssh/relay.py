@@ -1,0 +1,89 @@
+"""Hands connections from a host's network on to a port that only the host itself may reach.
+
+This file is not imported where it runs: its text is given to the Python of that host, which
+may be 3.6 and needs nothing of ours, with the port to hand on to and the one to listen at (0 for
+any).
+It says in one line of JSON where it listens, and ends when its stdin does.
+"""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+
+BLOCK = 2**16  # bytes
+PATIENCE = 10.0  # seconds
+
+
+def relay(target: int, port: int) -> None:
+    """Listen, say where, and serve until stdin ends."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("", port))
+    listener.listen(1024)
+    said = {"hosts": hosts(), "port": listener.getsockname()[1]}
+    sys.stdout.write(json.dumps(said) + "\n")
+    sys.stdout.flush()
+    threading.Thread(target=serve, args=(listener, target), daemon=True).start()
+    sys.stdin.read()
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+
+def hosts() -> "list[str]":
+    """By which addresses and by which name this host may be found."""
+    try:
+        found = subprocess.check_output(["hostname", "-I"], timeout=PATIENCE).decode().split()
+    except (OSError, subprocess.SubprocessError):
+        found = []
+    # The addresses of one link only lead nobody here.
+    found = [one for one in found if ":" not in one and not one.startswith("127.")]
+    return [*found, socket.gethostname(), "127.0.0.1"]
+
+
+def serve(listener: socket.socket, target: int) -> None:
+    """Hand on each connection that comes."""
+    while True:
+        try:
+            near, _ = listener.accept()
+        except OSError:
+            return  # it was closed
+        threading.Thread(target=carry, args=(near, target), daemon=True).start()
+
+
+def carry(near: socket.socket, target: int) -> None:
+    """Hand on one connection, both ways."""
+    with near:
+        try:
+            far = socket.create_connection(("127.0.0.1", target), timeout=PATIENCE)
+        except OSError:
+            return
+        with far:
+            for one in (near, far):
+                one.settimeout(None)
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            back = threading.Thread(target=pump, args=(far, near), daemon=True)
+            back.start()
+            pump(near, far)
+            back.join()
+
+
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    """Hand on one way, to its end; whoever cannot be written to is not read from any more."""
+    try:
+        data = source.recv(BLOCK)
+        while data:
+            sink.sendall(data)
+            data = source.recv(BLOCK)
+    except OSError:
+        pass
+    for one, how in ((sink, socket.SHUT_WR), (source, socket.SHUT_RD)):
+        try:
+            one.shutdown(how)
+        except OSError:
+            pass
+
+
+if __name__ == "__main__":
+    relay(int(sys.argv[1]), int(sys.argv[2]))
