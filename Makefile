@@ -1,4 +1,4 @@
-# install · demo · check · test · test-all · bench · soak · wheel; CONTRIBUTING.md says what each is for
+# install · demo · check · test · test-all · bench · bench-peers · soak · wheel; CONTRIBUTING.md says what each is for
 #
 # PYTHON=python3.13 VENV=.venv-3.13 puts the same targets on another interpreter.
 # UNIT and SERIAL narrow a run: make test UNIT=tests/components/lamina/kernel SERIAL=
@@ -20,7 +20,7 @@ none_ok  = || test $$? -eq 5
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: install demo check test test-all bench soak wheel
+.PHONY: install demo check test test-all bench bench-peers soak wheel
 .DEFAULT_GOAL := install
 
 install: $(VENV)/.installed
@@ -52,14 +52,25 @@ test: install
 	$(if $(UNIT),$(call pytest,unit) -n $(WORKERS) --dist worksteal -m "not service" $(UNIT))
 	$(if $(SERIAL),$(call serial,serial) -m "not service" $(none_ok))
 
+# As root: it installs and starts the batch systems, and takes them down again.
 test-all: test
-	$(if $(SERIAL),$(call serial,service) -m service $(none_ok))
+	$(if $(SERIAL),development/testbed/testbed.sh up)
+	$(if $(SERIAL),$(call serial,service) -m service $(none_ok); \
+	  status=$$?; development/testbed/testbed.sh down; exit $$status)
+
+.PHONY: testbed-up testbed-down
+testbed-up testbed-down: testbed-%:
+	development/testbed/testbed.sh $*
 
 bench: install
 	$(BIN)/python development/benchmarks/run.py $(ARGS)
 
+bench-peers: install
+	$(BIN)/python development/benchmarks/peers.py $(ARGS)
+
 soak: install
+	$(BIN)/python -m tests.simulation.soak
 	$(BIN)/python development/benchmarks/soak.py $(ARGS)
 
 wheel: install
-	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation -w dist projects/flow
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation -w dist projects/flow projects/endpoint

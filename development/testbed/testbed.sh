@@ -1,0 +1,14 @@
+#!/bin/bash
+# The batch systems that tests marked `service` need, all of them: testbed.sh up | down
+set -euo pipefail
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+case ${1:-} in
+    # Where one does not come up, what has come up is not left behind.
+    up)
+        for one in slurm gridengine launchers mpi; do
+            "$HERE/$one.sh" up >/dev/null || { "$0" down; exit 1; }
+        done
+        ;;
+    down) for one in gridengine slurm; do "$HERE/$one.sh" down; done ;;
+    *) sed -n '2p' "${BASH_SOURCE[0]}" | sed 's/^# //' >&2; exit 2 ;;
+esac
