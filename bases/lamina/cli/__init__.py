@@ -1,4 +1,4 @@
-"""The command line: ``lamina demo``, ``lamina version``, ``lamina plugins``."""
+"""The command line: ``lamina demo``, ``version``, and what ``lamina-endpoint`` has."""
 
 from lamina.cli.commands import main
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from lamina.hosting_commands import COMMANDS, add_commands, refuse_siblings, run_command
 from lamina.vocabulary import LaminaError
 
 __all__ = ["main"]
@@ -22,8 +23,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.command is None:
         parser.print_help()
         return 2
-    commands = {"demo": _demo, "plugins": _plugins, "version": _version}
+    commands = {"demo": _demo, "version": _version}
     try:
+        refuse_siblings()
+        if options.command in COMMANDS:
+            said = run_command(options)
+            print(said.text)
+            return said.status
         return commands[options.command](options)
     except LaminaError as error:
         print(f"lamina {options.command}: {error}", file=sys.stderr)
@@ -57,12 +63,9 @@ def _parser() -> argparse.ArgumentParser:
         help="worker processes or threads (default: htex where it is installed)",
     )
     demo.add_argument("--chaos", action="store_true", help="kill a worker in the middle")
-    for name, about in (
-        ("version", "say which version this is, and of what Python"),
-        ("plugins", "list the plug-ins that are installed, and what is promised of them"),
-    ):
-        command = commands.add_parser(name, help=about)
-        command.add_argument("--json", action="store_true", help="for other programs to read")
+    version = commands.add_parser("version", help="say which version this is, and of what Python")
+    version.add_argument("--json", action="store_true", help="for other programs to read")
+    add_commands(commands)
     return parser
 
 
@@ -100,34 +103,3 @@ def _installed_version() -> str:
         except importlib.metadata.PackageNotFoundError:
             continue
     return "unknown"
-
-
-def _plugins(options: argparse.Namespace) -> int:
-    from lamina.plugins import catalogue
-
-    found = catalogue()
-    if options.json:
-        facts = [
-            {
-                "group": one.group,
-                "name": one.name,
-                "tier": one.tier,
-                "brick": one.brick,
-                "about": one.about,
-                "real": one.real,
-                "needs": list(one.needs),
-                "evidence": list(one.evidence),
-            }
-            for one in found
-        ]
-        print(json.dumps(facts, indent=1))
-        return 0
-    rows = [
-        ("group", "name", "tier", "about"),
-        *((p.group, p.name, p.tier, p.about) for p in found),
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for row in rows:
-        cells = [f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)]
-        print("  ".join([*cells, row[3]]).rstrip())
-    return 0

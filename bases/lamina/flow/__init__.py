@@ -31,27 +31,61 @@ if TYPE_CHECKING:
         wait_for_current_tasks,
     )
     from lamina.channels import LocalChannel
+    from lamina.channels_ssh import SSHChannel
     from lamina.executors import ThreadPoolExecutor
     from lamina.executors_htex import HighThroughputExecutor
+    from lamina.executors_mpi import MPIExecutor
     from lamina.kernel import Config, DataFlowKernel
-    from lamina.launchers import SimpleLauncher, SingleNodeLauncher, WrappedLauncher
+    from lamina.launchers import (
+        AprunLauncher,
+        GnuParallelLauncher,
+        JsrunLauncher,
+        MpiExecLauncher,
+        MpiRunLauncher,
+        SimpleLauncher,
+        SingleNodeLauncher,
+        SrunLauncher,
+        WrappedLauncher,
+    )
     from lamina.memo import id_for_memo
     from lamina.providers import LocalProvider
+    from lamina.providers_batch import (
+        CondorProvider,
+        GridEngineProvider,
+        LSFProvider,
+        PBSProProvider,
+        SlurmProvider,
+        TorqueProvider,
+    )
     from lamina.vocabulary import File
 
 __all__ = [
     "AUTO_LOGNAME",
     "AppFuture",
+    "AprunLauncher",
+    "CondorProvider",
     "Config",
     "DataFlowKernel",
     "DataFuture",
     "File",
+    "GnuParallelLauncher",
+    "GridEngineProvider",
     "HighThroughputExecutor",
+    "JsrunLauncher",
+    "LSFProvider",
     "LocalChannel",
     "LocalProvider",
+    "MPIExecutor",
+    "MpiExecLauncher",
+    "MpiRunLauncher",
+    "PBSProProvider",
+    "SSHChannel",
     "SimpleLauncher",
     "SingleNodeLauncher",
+    "SlurmProvider",
+    "SrunLauncher",
     "ThreadPoolExecutor",
+    "TorqueProvider",
     "WrappedLauncher",
     "bash_app",
     "clear",
@@ -67,16 +101,30 @@ __all__ = [
 _WHERE = {
     "AUTO_LOGNAME": "apps",
     "AppFuture": "apps",
+    "AprunLauncher": "launchers",
+    "CondorProvider": "providers_batch",
     "Config": "kernel",
     "DataFlowKernel": "kernel",
     "DataFuture": "apps",
     "File": "vocabulary",
+    "GnuParallelLauncher": "launchers",
+    "GridEngineProvider": "providers_batch",
     "HighThroughputExecutor": "executors_htex",
+    "JsrunLauncher": "launchers",
+    "LSFProvider": "providers_batch",
     "LocalChannel": "channels",
     "LocalProvider": "providers",
+    "MPIExecutor": "executors_mpi",
+    "MpiExecLauncher": "launchers",
+    "MpiRunLauncher": "launchers",
+    "PBSProProvider": "providers_batch",
+    "SSHChannel": "channels_ssh",
     "SimpleLauncher": "launchers",
     "SingleNodeLauncher": "launchers",
+    "SlurmProvider": "providers_batch",
+    "SrunLauncher": "launchers",
     "ThreadPoolExecutor": "executors",
+    "TorqueProvider": "providers_batch",
     "WrappedLauncher": "launchers",
     "bash_app": "apps",
     "clear": "apps",
