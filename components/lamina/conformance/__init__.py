@@ -1,5 +1,6 @@
 """One kit for each Protocol: what it promises, as clauses that a plug-in keeps or breaks."""
 
+from lamina.conformance.binding import RESOURCE_BINDER
 from lamina.conformance.channelling import CHANNEL
 from lamina.conformance.clauses import (
     Clause,
@@ -13,9 +14,11 @@ from lamina.conformance.clauses import (
     run,
 )
 from lamina.conformance.executing import EXECUTOR
+from lamina.conformance.ordering import QUEUE_ORDER
 from lamina.conformance.providing import PROVIDER
 from lamina.conformance.remembering import MEMO
 from lamina.conformance.retrying import RETRY_POLICY
+from lamina.conformance.selecting import MANAGER_SELECTOR
 from lamina.conformance.wrapping import LAUNCHER
 
 __all__ = [
@@ -26,8 +29,11 @@ __all__ = [
     "Kit",
     "KitReport",
     "LAUNCHER",
+    "MANAGER_SELECTOR",
     "MEMO",
     "PROVIDER",
+    "QUEUE_ORDER",
+    "RESOURCE_BINDER",
     "RETRY_POLICY",
     "Verdict",
     "check",
