@@ -1,0 +1,131 @@
+"""Machines with a bug planted in each, to see that the simulator finds it."""
+
+from typing import Any
+
+from lamina.htex_core import (
+    ClientEffect,
+    ClientMachine,
+    InterchangeEffect,
+    InterchangeMachine,
+    ManagerEffect,
+    ManagerMachine,
+    SendOut,
+    ToClient,
+)
+from lamina.htex_core.frames import ACK, JOINED, LOST, REGISTER, RESULTS, WELCOME
+from tests.simulation.world import Machines
+
+__all__ = ["PLANTED"]
+
+
+class LosesAResult(ManagerMachine):
+    """After a reconnection it does not send again what was not acknowledged."""
+
+    def frame(self, kind: int, epoch: int, body: Any, now: float) -> list[ManagerEffect]:
+        effects = super().frame(kind, epoch, body, now)
+        if kind == WELCOME:
+            return [each for each in effects if not _sends(each, RESULTS)]
+        return effects
+
+
+class KeepsResults(ManagerMachine):
+    """It forgets that results were acknowledged."""
+
+    def frame(self, kind: int, epoch: int, body: Any, now: float) -> list[ManagerEffect]:
+        return [] if kind == ACK else super().frame(kind, epoch, body, now)
+
+
+class MiscountsClaims(ManagerMachine):
+    """It believes of a dead worker that one task more was not begun."""
+
+    def worker_died(self, number: int, how: str, unclaimed: int, now: float) -> list[ManagerEffect]:
+        return super().worker_died(number, how, unclaimed + 1, now)
+
+
+class HidesWhatItHolds(ManagerMachine):
+    """It registers again as if it held nothing."""
+
+    def reconnected(self, now: float) -> list[ManagerEffect]:
+        effects = super().reconnected(now)
+        for each in effects:
+            if isinstance(each, SendOut) and each.kind == REGISTER:
+                each.body["held"] = []
+        return effects
+
+
+class ForgetsTasksOfTheDead(InterchangeMachine):
+    """It says that a manager is lost, and not what went with it."""
+
+    def manager_died(self, uid: str, reason: str) -> list[InterchangeEffect]:
+        return [_without_attempts(each) for each in super().manager_died(uid, reason)]
+
+
+class GivesUpTooEarly(InterchangeMachine):
+    """It declares the silent lost while they may still run their tasks."""
+
+    def __init__(self, *, heartbeat_threshold: float, **others: Any) -> None:
+        super().__init__(heartbeat_threshold=heartbeat_threshold / 4 - 2.0, **others)
+
+
+class BelievesAnyCapacity(InterchangeMachine):
+    """It takes a manager for larger than it says."""
+
+    def manager_frame(
+        self, route: bytes, kind: int, epoch: int, body: Any, now: float
+    ) -> list[InterchangeEffect]:
+        if kind == RESULTS:
+            body = [body[0], body[1] + 1, body[2]]
+        return super().manager_frame(route, kind, epoch, body, now)
+
+
+class StartsTwice(ClientMachine):
+    """After a restart it believes that nobody holds anything."""
+
+    def frame(self, kind: int, epoch: int, body: Any, now: float) -> list[ClientEffect]:
+        if kind == JOINED:
+            body = [body[0], [], body[2]]
+        return super().frame(kind, epoch, body, now)
+
+
+class NeverGivesUpWaiting(ClientMachine):
+    """It waits for the managers of an old epoch for ever."""
+
+    def __init__(self, *, patience: float, **others: Any) -> None:
+        super().__init__(patience=1000 * patience, **others)
+
+
+def _sends(effect: ManagerEffect, kind: int) -> bool:
+    return isinstance(effect, SendOut) and effect.kind == kind
+
+
+def _without_attempts(effect: InterchangeEffect) -> InterchangeEffect:
+    if isinstance(effect, ToClient) and effect.kind == LOST:
+        uid, _, why = effect.body
+        return ToClient(LOST, [uid, [], why])
+    return effect
+
+
+# The bug, and what the simulator says of it.
+PLANTED = {
+    "a manager loses a result": (Machines(manager=LosesAResult), "pending for ever"),
+    "a manager keeps results for ever": (Machines(manager=KeepsResults), "keeps what has ended"),
+    "a manager miscounts claims": (
+        Machines(manager=MiscountsClaims), "which had started|although it has started",
+    ),
+    "a manager hides what it holds": (
+        Machines(manager=HidesWhatItHolds), "granted again|given to m",
+    ),
+    "the interchange forgets a manager's tasks": (
+        Machines(interchange=ForgetsTasksOfTheDead), "is unresolved|pending for ever",
+    ),
+    "the interchange gives up managers too early": (
+        Machines(interchange=GivesUpTooEarly), "given up for nothing|still runs it",
+    ),
+    "the interchange oversells a manager": (
+        Machines(interchange=BelievesAnyCapacity), "tasks and was given",
+    ),
+    "the client starts an attempt twice": (Machines(client=StartsTwice), "granted"),
+    "the client waits for ever": (
+        Machines(client=NeverGivesUpWaiting), "is unresolved|pending for ever",
+    ),
+}  # fmt: skip

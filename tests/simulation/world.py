@@ -1,0 +1,374 @@
+"""One world: a program, its interchange, its managers, their workers, and what befalls them."""
+
+import gc
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from lamina.htex_core import ClientMachine, Ended, Frame, InterchangeMachine, ManagerMachine
+from lamina.htex_core.frames import RESULTS
+from tests.simulation.clockwork import BEGIN, Clockwork, Host, Process, Violation, Wire
+from tests.simulation.faults import Faults
+from tests.simulation.interchanges import InterchangeProcess
+from tests.simulation.managers import Connection, ManagerProcess
+from tests.simulation.program import Program
+from tests.simulation.truth import FIRST, Attempt, Truth
+from tests.simulation.workers import DEATH, Worker
+
+ALIVE = 30  # tasks that are unresolved at any time, at the least
+MANY = 200
+MANAGERS = 3
+SLACK = 0.1  # seconds for what was on its way when a node fell silent
+FEW_STARTS = 3  # of the interchange within a minute
+PATIENCE = 100.0  # virtual seconds until one more task has to resolve, once no more fault comes
+DIGESTS = [b"a function no. %d" % number for number in range(4)]
+STEPS = 100  # of any process for each event; beyond that nothing goes on any more
+
+
+class Machines(NamedTuple):
+    """The machines of a world; those with a planted bug can be put in their place."""
+
+    client: Callable[..., ClientMachine] = ClientMachine
+    interchange: Callable[..., InterchangeMachine] = InterchangeMachine
+    manager: Callable[..., ManagerMachine] = ManagerMachine
+
+
+class Summary(NamedTuple):
+    """What a seed has seen."""
+
+    events: int
+    seconds: float
+    attempts: int
+    starts: int
+    outcomes: dict[str, int]
+    faults: dict[str, int]
+    ending: str
+    bounds: int
+    """How often a stated bound was measured, nothing else having gone wrong meanwhile."""
+    said_too_early: int
+    tasks_alive: float
+    managers_alive: float
+
+
+class World:
+    """One seed."""
+
+    def __init__(self, seed: int, machines: Machines | None = None) -> None:
+        self.seed = seed
+        self.machines = machines or Machines()
+        self.clockwork = clockwork = Clockwork(seed)
+        chance = clockwork.chance
+        self.wire = Wire(real=seed % 8 == 0)
+        self.truth = Truth()
+        self.home = Host("home", local=True)
+        self.profile = chance.choice(["long", "mixed", "short"])
+        self.period = chance.choice([0.5, 1.0, 2.0, 5.0])
+        self.threshold = 4 * self.period
+        self.starts_limit = FEW_STARTS if chance.random() < 0.1 else 1000
+        self.unix = chance.random() < 0.4
+        self.local = chance.random()
+        self.pids = 0
+        self.managers: dict[str, ManagerProcess] = {}
+        self.uids: dict[bytes, str] = {}
+        self.pending: set[Connection] = set()
+        self.running = True
+        self.trouble_until = 0.0
+        self.bounds = 0
+        self._steps = self._samples = self._alive = self._living = 0
+        self.faults = Faults(self)
+        self._form_size = 1 if seed % 8 == 0 else chance.choice([1, 25 * 2**20])
+        self._forms: dict[bytes, bytes] = {}
+        self.program = Program(self)
+
+    # The course of a seed.
+
+    def run(self, events: int) -> Summary:
+        """Let so many events happen under faults, then heal everything and settle accounts."""
+        clockwork = self.clockwork
+        self.program.begin()
+        for _ in range(MANAGERS + clockwork.chance.randrange(3)):
+            self.add_manager()
+        self.use()
+        while clockwork.events < events:
+            self.faults.happen()
+            self._advance()
+            if self._steps % 64 == 0:
+                self._sample()
+        self.running = False
+        self.faults.heal()
+        ending = self._ending()
+        self._all_leave()
+        return Summary(
+            events=clockwork.events,
+            seconds=clockwork.now - BEGIN,
+            attempts=len(self.truth.attempts),
+            starts=self.truth.starts,
+            outcomes=self.truth.outcomes,
+            faults=self.faults.seen,
+            ending=ending,
+            bounds=self.bounds,
+            said_too_early=self.truth.said_too_early,
+            tasks_alive=self._alive / max(1, self._samples),
+            managers_alive=self._living / max(1, self._samples),
+        )
+
+    def _sample(self) -> None:
+        self._samples += 1
+        self._alive += len(self.truth.alive)
+        self._living += sum(each.alive for each in self._recent())
+
+    def _recent(self) -> list[ManagerProcess]:
+        return list(self.managers.values())[-2 * MANAGERS :]
+
+    def _advance(self) -> None:
+        clockwork = self.clockwork
+        if not clockwork.advance():
+            raise Violation("nothing is left that could go on")
+        self._steps += 1
+        if self._steps > STEPS * (clockwork.events + 1000):
+            raise Violation("everybody runs, and nothing goes on")
+
+    def _ending(self) -> str:
+        if self.starts_limit == FEW_STARTS:
+            self._break()
+            return "broken"
+        draw = self.clockwork.chance.random()
+        if draw < 0.1:
+            self.program.close()
+            return "closed"
+        if draw < 0.2:
+            self.program.kill("signal 9")
+            return "killed"
+        self._drain()
+        self.program.close()
+        return "drained"
+
+    def _break(self) -> None:
+        """Kill each interchange as soon as it listens, until the client has enough of it."""
+        until = self.clockwork.now + PATIENCE
+        while self.program.broken is None:
+            link = self.program.link
+            if link is not None and link.interchange.listening:
+                link.interchange.kill("signal 9")
+            if self.clockwork.now > until:
+                raise Violation("the client starts interchanges for ever")
+            self._advance()
+        self.program.submit([self.plan()])
+        if self.truth.alive:
+            raise Violation(f"broken, and yet unresolved: {list(self.truth.alive)}")
+        self.program.kill("it gives up")
+
+    def _drain(self) -> None:
+        until, left = 0.0, -1
+        while self.truth.alive and self.program.broken is None:
+            if len(self.truth.alive) != left:
+                until, left = self.clockwork.now + PATIENCE, len(self.truth.alive)
+            if self.clockwork.now > until:
+                count = len(self.truth.alive)
+                raise Violation(f"{count} pending for ever, among them {self._whereabouts()}")
+            self._advance()
+        until = self.clockwork.now + self.threshold + 3.0  # for what slow links still carry
+        while self.clockwork.now < until:
+            self._advance()
+        self._check_memory()
+
+    def _check_memory(self) -> None:
+        """Nothing of a task that has ended is left anywhere."""
+        link = self.program.link
+        machines: dict[str, Any] = {"the client": self.program.machine}
+        if link is not None:
+            machines["the interchange"] = link.interchange.machine
+        for manager in self.managers.values():
+            if manager.alive and not manager.leaving:
+                machines[manager.name] = manager.machine
+        for name, machine in machines.items():
+            if left := self._left_in(machine):
+                raise Violation(f"{name} keeps what has ended: {sorted(left)}")
+
+    def _left_in(self, machine: Any) -> set[int]:
+        found: set[int] = set()
+        seen: set[int] = set()
+        stack = gc.get_referents(machine)
+        while stack:
+            item = stack.pop()
+            if isinstance(item, int):
+                if FIRST <= item < FIRST + len(self.truth.attempts):
+                    found.add(item)
+            elif id(item) not in seen:
+                seen.add(id(item))
+                ours = type(item).__module__.startswith(ClientMachine.__module__.partition(".")[0])
+                if ours or isinstance(item, list | tuple | dict | set | frozenset | deque):
+                    stack += [each for each in gc.get_referents(item) if not isinstance(each, type)]
+        return found
+
+    def _all_leave(self) -> None:
+        """The program is gone: so is everything else, soon."""
+        until = self.clockwork.now + 2 * self.threshold + 10.0
+        while self.clockwork.now < until and self.clockwork.advance():
+            pass
+        left = [each.name for each in self.managers.values() if each.alive]
+        left += [w.name for m in self.managers.values() for w in m.zygote.workers if w.alive]
+        link = self.program.link
+        if link is not None and link.interchange.alive:
+            left.append(link.interchange.name)
+        if left:
+            raise Violation(f"the program is gone, and these are left: {left}")
+
+    def _whereabouts(self) -> list[str]:
+        return [
+            f"{each.number} granted={each.granted} had_by={each.had_by and each.had_by.name} "
+            f"claimed_by={each.claimed_by and each.claimed_by.name} "
+            f"produced={each.produced is not None} cancelled={each.cancelled}"
+            for each in list(self.truth.alive.values())[:3]
+        ]
+
+    # The user.
+
+    def use(self) -> None:
+        """Submit, cancel, come again."""
+        if not self.running:
+            return
+        chance, program = self.clockwork.chance, self.program
+        if program.alive and not program.stopped and program.broken is None:
+            lacking = ALIVE - len(self.truth.alive)
+            if lacking > 0:
+                program.submit([self.plan() for _ in range(lacking + chance.randrange(6))])
+            elif lacking > -MANY and chance.random() < 0.05:
+                program.submit([self.plan() for _ in range(chance.randrange(60))])
+            if chance.random() < 0.1 and self.truth.alive:
+                some = chance.sample(sorted(self.truth.alive), k=min(3, len(self.truth.alive)))
+                program.cancel([self.truth.alive[number] for number in some])
+        pause = self.clockwork.spread(0.001, 0.05 if self.profile == "short" else 0.5)
+        self.clockwork.at(self.clockwork.now + pause, self.use)
+
+    def plan(self) -> Attempt:
+        """Decide what becomes of one more task, if nothing befalls it."""
+        clockwork, chance = self.clockwork, self.clockwork.chance
+        low, high = {"long": (0.05, 4.0), "mixed": (0.0003, 2.0), "short": (0.00005, 0.002)}[
+            self.profile
+        ]
+        takes = clockwork.spread(low, high)
+        if self.profile == "short" and chance.random() < 0.02:
+            takes = clockwork.spread(0.05, 0.5)
+        digest = chance.choice([None, None, None, *DIGESTS])
+        options: dict[str, Any] | None = None
+        fate = "value"
+        draw = chance.random()
+        if draw < 0.06:
+            fate = "raises"
+        elif draw < 0.08:
+            fate = "unsent"
+        elif draw < 0.1:
+            fate = "dies"
+        elif draw < 0.16:
+            options = {"walltime": clockwork.spread(0.01, 1.0)}
+            fate = chance.choice(["value", "hangs"])
+        elif draw < 0.18:
+            options = {"env": {"A": "1"}}
+        return self.truth.new(digest=digest, options=options, fate=fate, takes=takes)
+
+    def form(self, attempt: Attempt) -> bytes | None:
+        """The form of its function; some are so large that a cache keeps two at most."""
+        digest = attempt.digest
+        if digest is None:
+            return None
+        if digest not in self._forms:
+            self._forms[digest] = bytes(self._form_size)
+        return self._forms[digest]
+
+    # The managers.
+
+    def add_manager(self) -> None:
+        if not self.program.alive:
+            return
+        chance = self.clockwork.chance
+        uid = f"m{len(self.managers) + 1}"
+        host = self.home if chance.random() < self.local else Host(f"node-{uid}", local=False)
+        manager = ManagerProcess(self, uid, host, slots=chance.randint(1, 4))
+        self.managers[uid] = manager
+        self.clockwork.soon(lambda: manager.wake(self.clockwork.now), 0.01, 0.3)
+
+    def owe(self, attempt: Attempt, bound: float, whose: Process) -> None:
+        """It must be resolved within the bound, counted from when all other trouble is over."""
+        self._owe(attempt, bound, whose, self.clockwork.now)
+
+    def _owe(self, attempt: Attempt, bound: float, whose: Process, since: float) -> None:
+        def look() -> None:
+            if not self.program.alive or self.program.broken is not None:
+                return
+            if isinstance(whose, Worker) and (whose.manager.leaving or not whose.manager.alive):
+                return  # then it is the death of the manager that counts
+            if self.trouble_until > since:
+                if attempt.resolved is None:
+                    self._owe(attempt, bound, whose, max(self.clockwork.now, self.trouble_until))
+                return
+            self.bounds += 1
+            if attempt.resolved is None:
+                msg = f"{attempt.number} is unresolved {bound:.1f} s after the end of {whose.name}"
+                raise Violation(msg)
+
+        self.clockwork.at(since + bound, look)
+
+    def trouble(self, seconds: float) -> None:
+        """Something else goes wrong for so long, which may delay whatever is owed."""
+        self.trouble_until = max(self.trouble_until, self.clockwork.now + seconds)
+
+    def living(self) -> list[ManagerProcess]:
+        return [each for each in self.managers.values() if each.alive]
+
+    def manager_died(self, manager: ManagerProcess) -> None:
+        bound = DEATH if manager.host.local else self.threshold + DEATH + SLACK
+        for attempt in self.truth.alive.values():
+            worker = attempt.claimed_by
+            if attempt.had_by is manager or (worker and worker.manager is manager):
+                self.owe(attempt, bound, manager)
+        if len(self.living()) < MANAGERS + 2:
+            self.clockwork.soon(self.add_manager, 0.1, 2.0)
+
+    def connect(self, manager: ManagerProcess) -> Connection | None:
+        """A connection, if the interchange accepts one; over a Unix socket always, at first."""
+        link = self.program.link
+        interchange = None if link is None else link.interchange
+        here = interchange is not None and interchange.alive and interchange.listening
+        route = b"r%d" % len(self.uids)
+        if self.unix and manager.host.local:
+            connection = Connection(manager, route)
+            if not here:
+                self.pending.add(connection)
+        elif manager.host.cut or not here:
+            return None
+        else:
+            connection = Connection(manager, route)
+        self.uids[route] = manager.uid
+        if here and interchange is not None:
+            connection.attach(interchange)
+        return connection
+
+    def listens(self, interchange: InterchangeProcess) -> None:
+        """Whoever has waited for a Unix socket is connected now."""
+        for connection in sorted(self.pending, key=lambda each: each.route):
+            connection.attach(interchange)
+        self.pending.clear()
+
+    # What befalls messages, and what may be said.
+
+    def repeats(self, frame: Frame) -> bool:
+        """Whether a late copy of this frame comes."""
+        return frame.kind == RESULTS and self.running and self.clockwork.likely(0.02)
+
+    def ended(self, effect: Ended) -> None:
+        """Judge whether a loss was declared with reason."""
+        self.truth.ended(effect)
+        if effect.cause != "node_lost" or effect.manager is None:
+            return
+        manager = self.managers[effect.manager.uid]
+        if not manager.alive or manager.leaving:
+            return
+        if not manager.host.troubled and not self.home.troubled:
+            raise Violation(f"{manager.name} was given up for nothing: {effect.reason}")
+        if manager.host.gapped or self.home.gapped:
+            return
+        for number in effect.attempts:
+            worker = self.truth.attempts[number].claimed_by
+            if worker is not None and worker.alive:
+                raise Violation(f"{number} was given up while {worker.name} still runs it")
