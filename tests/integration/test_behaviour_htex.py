@@ -5,7 +5,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,12 +15,13 @@ from lamina.apps import App, python_app
 from lamina.codec import RemoteError
 from lamina.executors_htex import HighThroughputExecutor
 from lamina.kernel import Config, DataFlowKernel
-from lamina.providers import LocalProvider
+from lamina.providers import JobStatus, LocalProvider
 from lamina.scaling import NoScaling
 from lamina.vocabulary import (
     ClosedError,
     ConfigError,
     ExecutorLost,
+    JobId,
     NodeLost,
     SerializationError,
     TaskWalltime,
@@ -68,6 +69,18 @@ def sleep_after_noting(path: str, seconds: float) -> None:
     time.sleep(seconds)
 
 
+def hold(began: str, gate: str) -> None:
+    """Stay until the file ``gate`` is there."""
+    Path(began).touch()
+    while not os.path.exists(gate):
+        time.sleep(0.01)
+
+
+def note(path: str, name: str) -> None:
+    with open(path, "a") as file:
+        file.write(f"{name}\n")
+
+
 def test_label_is_its_name_in_the_kernel(kernel: DataFlowKernel) -> None:
     assert kernel.labels == ("mine",)
     assert app(kernel, double, executors=["mine"])(2).result(WAIT) == 4
@@ -94,6 +107,67 @@ def test_provider_says_how_many_blocks_there_are(tmp_path: Path) -> None:
     with started(tmp_path, provider=provider, max_workers_per_node=1) as kernel:
         executor = the_executor(kernel)
         assert eventually(lambda: len(executor.connected_blocks()) == 2)
+
+
+def test_nodes_per_block_is_how_many_managers_a_block_has(tmp_path: Path) -> None:
+    provider = LocalProvider(nodes_per_block=2)
+    with started(tmp_path, provider=provider, max_workers_per_node=1) as kernel:
+        executor = the_executor(kernel)
+        assert eventually(lambda: len(executor.connected_managers()) == 2)
+        assert len(executor.connected_blocks()) == 1
+
+
+@pytest.mark.parametrize("parallelism, blocks", [(1, 2), (0, 1)])
+def test_blocks_come_with_the_work_as_parallelism_and_max_blocks_say(
+    tmp_path: Path, parallelism: float, blocks: int
+) -> None:
+    gate = tmp_path / "gate"
+    provider = LocalProvider(init_blocks=0, max_blocks=2, parallelism=parallelism)
+    with started(tmp_path, provider=provider, max_workers_per_node=1) as kernel:
+        executor = the_executor(kernel)
+        assert executor.connected_blocks() == []
+        held = [app(kernel, hold)(str(tmp_path / f"began-{n}"), str(gate)) for n in range(4)]
+        assert eventually(lambda: len(list(tmp_path.glob("began-*"))) == blocks)
+        assert len(executor.connected_blocks()) == blocks
+        gate.touch()
+        for future in held:
+            future.result(WAIT)
+        assert len(executor.connected_blocks()) <= blocks
+
+
+def test_min_blocks_are_kept_without_work(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    provider = LocalProvider(init_blocks=2, min_blocks=1, max_blocks=2)
+    settings = {"provider": provider, "max_idletime": 0.2, "max_workers_per_node": 1}
+    with started(tmp_path, **settings) as kernel:
+        executor = the_executor(kernel)
+        held = [app(kernel, hold)(str(tmp_path / f"began-{n}"), str(gate)) for n in range(2)]
+        assert eventually(lambda: len(executor.connected_blocks()) == 2)
+        gate.touch()
+        for future in held:
+            future.result(WAIT)
+        assert eventually(lambda: len(executor.connected_blocks()) == 1)
+        assert app(kernel, double)(2).result(WAIT) == 4
+        assert len(executor.connected_blocks()) == 1
+
+
+def test_status_polling_interval_is_how_often_the_provider_is_asked(tmp_path: Path) -> None:
+    asked: dict[str, int] = {"often": 0, "rarely": 0}
+
+    class Counting(LocalProvider):
+        def poll(self, jobs: Collection[JobId]) -> Mapping[JobId, JobStatus]:
+            asked[self.label] += 1
+            return super().poll(jobs)
+
+    often = Counting(label="often", status_polling_interval=0.01)
+    rarely = Counting(label="rarely", status_polling_interval="1 h")  # type: ignore[arg-type]
+    with (
+        started(tmp_path, provider=often, max_workers_per_node=1) as kernel,
+        started(tmp_path, provider=rarely, max_workers_per_node=1) as other,
+    ):
+        assert app(other, double)(1).result(WAIT) == app(kernel, double)(1).result(WAIT) == 2
+        assert eventually(lambda: asked["often"] > 10)
+    assert asked["rarely"] == 0
 
 
 @pytest.mark.parametrize("encrypted", [True, False])
@@ -173,14 +247,14 @@ def test_an_executor_whose_blocks_cannot_start_says_why(tmp_path: Path) -> None:
         assert "no licence" in str(error)
 
 
-def test_address_is_needed_where_blocks_are_elsewhere() -> None:
+def test_an_unencrypted_link_to_elsewhere_needs_the_address_of_an_interface() -> None:
     class Elsewhere(LocalProvider):
         @property
         def blocks_are_local(self) -> bool:
             return False
 
     with pytest.raises(ConfigError, match="address"):
-        HighThroughputExecutor(provider=Elsewhere())
+        HighThroughputExecutor(provider=Elsewhere(), encrypted=False)
 
 
 def test_codec_says_what_can_travel(kernel: DataFlowKernel, tmp_path: Path) -> None:
@@ -259,3 +333,43 @@ def test_closing_ends_what_is_left(tmp_path: Path) -> None:
     assert eventually(noted.exists)
     kernel.close()
     assert isinstance(future.exception(0), ClosedError)
+
+
+def test_a_higher_priority_runs_sooner(tmp_path: Path) -> None:
+    gate, noted = tmp_path / "gate", tmp_path / "order"
+    wait_for_gate = f"while [ ! -e {gate} ]; do sleep 0.05; done"
+    provider = LocalProvider(worker_init=wait_for_gate)
+    with started(tmp_path, provider=provider, max_workers_per_node=1) as kernel:
+        given = [0, 5, -1, 5, 0.5, 10]
+        futures = [
+            app(kernel, note, priority=priority)(str(noted), f"{priority} {number}")
+            for number, priority in enumerate(given)
+        ]
+        gate.touch()
+        for future in futures:
+            future.result(WAIT)
+    assert noted.read_text().splitlines() == ["10 5", "5 1", "5 3", "0.5 4", "0 0", "-1 2"]
+
+
+def test_a_higher_priority_overtakes_what_the_program_still_holds(tmp_path: Path) -> None:
+    began, gate, noted = tmp_path / "began", tmp_path / "gate", tmp_path / "order"
+    with started(tmp_path, max_workers_per_node=1) as kernel:
+        held = app(kernel, hold)(str(began), str(gate))
+        assert eventually(began.exists)
+        futures = [app(kernel, note)(str(noted), "low") for _ in range(100)]
+        futures += [app(kernel, note, priority=1)(str(noted), "high") for _ in range(3)]
+        gate.touch()
+        for future in (held, *futures):
+            future.result(WAIT)
+    order = noted.read_text().split()
+    first = order.index("high")
+    assert order[first : first + 3] == ["high"] * 3
+    assert first <= 32  # the interchange holds 16 and what fits in the slots; the rest is here
+
+
+def test_a_function_in_c_that_says_nothing_of_its_arguments_may_be_an_app(
+    kernel: DataFlowKernel,
+) -> None:
+    assert app(kernel, max)(1, 2).result(WAIT) == 2
+    assert app(kernel, time.sleep)(0).result(WAIT) is None
+    assert isinstance(app(kernel, max)().exception(WAIT), TypeError)
