@@ -1,231 +1,157 @@
-"""The benchmark: throughput, latency, chain, tree, start-up, import time and memory.
+"""The benchmark: Lamina and its peers, side by side in one run.
 
-Machines are noisy, so only ratios from one run mean anything; the standard library's
-``ProcessPoolExecutor`` is measured in each. Prints a Markdown table, and writes JSON with
-``--json FILE``. ``--tasks N`` scales it, ``--rounds N`` repeats each figure for its median.
+Each system lives in an environment of its own (``make bench-peers``), and each trial is a
+process that starts one system, measures figures, and ends. A round measures every system once,
+so that a change in the machine's mood meets all of them; only ratios within one run mean
+anything. Writes ``results.json``, ``results.md`` and ``scaling.svg`` below ``build/benchmark``.
 """
 
 import argparse
 import json
 import os
-import statistics
-import subprocess
+import platform
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-from noop import add, hold, noop
+from alone import PARTS
+from driver import Order, run_trial
+from figures import FIGURES
+from peers import ROOT, left_out
+from plot import scaling
+from report import markdown
+from results import Results
+from subjects import ALONE, SUBJECTS
 
-from lamina.apps import python_app
-from lamina.executors import ThreadPoolExecutor
-from lamina.executors_htex import HighThroughputExecutor
-from lamina.kernel import Config, DataFlowKernel
-
-Submit: TypeAlias = Callable[..., Future[Any]]
-WORKERS = 2
-HOLD = 2.0  # seconds; longer than submitting the tasks takes
-
-
-class Subject:
-    """Something that runs functions: how to call one, and how to depend on a future."""
-
-    def __init__(self, submit: Submit, add: Submit, hold: Submit, dataflow: bool) -> None:
-        self.submit, self.add, self.hold, self.dataflow = submit, add, hold, dataflow
-
-
-@contextmanager
-def pool() -> Iterator[Subject]:
-    """The standard library's process pool, for scale."""
-    with ProcessPoolExecutor(WORKERS) as executor:
-        yield Subject(
-            lambda: executor.submit(noop),
-            lambda a, b: executor.submit(add, a, b),
-            lambda seconds: executor.submit(hold, seconds),
-            dataflow=False,
-        )
-
-
-@contextmanager
-def kernel_on(executor: Any) -> Iterator[Subject]:
-    """A kernel of ours on one executor."""
-    with tempfile.TemporaryDirectory() as directory:
-        kernel = DataFlowKernel(Config(executors=[executor], run_dir=directory))
-        try:
-            yield Subject(
-                python_app(noop, data_flow_kernel=kernel),
-                python_app(add, data_flow_kernel=kernel),
-                python_app(hold, data_flow_kernel=kernel),
-                dataflow=True,
-            )
-        finally:
-            kernel.close()
-
-
-def threads() -> Any:
-    """Kernel and threads."""
-    return kernel_on(ThreadPoolExecutor(max_threads=WORKERS))
-
-
-def htex_unix() -> Any:
-    """Kernel and htex, manager on a Unix socket."""
-    return kernel_on(HighThroughputExecutor(label="htex", max_workers_per_node=WORKERS))
-
-
-def htex_tcp() -> Any:
-    """Kernel and htex, manager on tcp with CURVE."""
-    executor = HighThroughputExecutor(
-        label="htex", max_workers_per_node=WORKERS, address="127.0.0.1"
-    )
-    return kernel_on(executor)
-
-
-SUBJECTS = {
-    "ProcessPoolExecutor": pool,
-    "threads": threads,
-    "htex, Unix socket": htex_unix,
-    "htex, tcp + CURVE": htex_tcp,
-}
-
-
-def throughput(subject: Subject, tasks: int) -> float:
-    """No-op tasks per second, from the first submission to the last result."""
-    began = time.perf_counter()
-    for future in [subject.submit() for _ in range(tasks)]:
-        future.result()
-    return tasks / (time.perf_counter() - began)
-
-
-def latency(subject: Subject, tasks: int) -> float:
-    """The median time of one task alone, in milliseconds."""
-    taken = []
-    for _ in range(max(50, tasks // 50)):
-        began = time.perf_counter()
-        subject.submit().result()
-        taken.append(time.perf_counter() - began)
-    return 1000 * statistics.median(taken)
-
-
-def chain(subject: Subject, tasks: int) -> float:
-    """Links of a chain per second, each of which needs the one before."""
-    links = max(50, tasks // 20)
-    began = time.perf_counter()
-    last: Any = 0
-    for _ in range(links):
-        last = subject.add(last, 1)
-    assert last.result() == links
-    return links / (time.perf_counter() - began)
-
-
-def tree(subject: Subject, tasks: int) -> float:
-    """Tasks per second of a binary tree that sums its leaves."""
-    leaves = 1 << max(5, (tasks // 10).bit_length())
-    began = time.perf_counter()
-    level: list[Any] = [1] * leaves
-    count = 0
-    while len(level) > 1:
-        level = [subject.add(a, b) for a, b in zip(level[::2], level[1::2], strict=True)]
-        count += len(level)
-    assert level[0].result() == leaves
-    return count / (time.perf_counter() - began)
-
-
-def memory_per_pending(subject: Subject, tasks: int) -> float:
-    """Bytes of the program's memory for each task that waits, with its future."""
-    busy = [subject.hold(HOLD) for _ in range(WORKERS)]
-    before = _resident()
-    held = [subject.submit() for _ in range(tasks)]
-    grown = _resident() - before
-    for future in busy + held:
-        future.result()
-    return grown / tasks
-
-
-def _resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def startup(make: Callable[[], Any]) -> float:
-    """Seconds from nothing to the first result."""
-    began = time.perf_counter()
-    with make() as subject:
-        subject.submit().result()
-        return time.perf_counter() - began
-
-
-def import_time() -> float:
-    """Seconds that ``import lamina.flow`` adds to the start of an interpreter."""
-
-    def run(code: str) -> float:
-        began = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True)
-        return time.perf_counter() - began
-
-    least = min(run("import lamina.flow") for _ in range(5))
-    return least - min(run("pass") for _ in range(5))
-
-
-FIGURES: dict[str, tuple[Callable[[Subject, int], float], str, bool]] = {
-    # First, while the heap has not been grown by anything else.
-    "memory per unresolved task": (memory_per_pending, "B", False),
-    "no-op throughput": (throughput, "tasks/s", False),
-    "latency, p50": (latency, "ms", False),
-    "chain": (chain, "tasks/s", True),
-    "tree": (tree, "tasks/s", True),
-}
-
-
-def measure(tasks: int, rounds: int) -> dict[str, dict[str, float]]:
-    """All figures of all subjects, each the median of its rounds."""
-    results: dict[str, dict[str, float]] = {}
-    for name, make in SUBJECTS.items():
-        found = results[name] = {}
-        found["start-up, s"] = statistics.median(startup(make) for _ in range(rounds))
-        with make() as subject:
-            subject.submit().result()  # everything has been imported once
-            for figure, (function, unit, needs_dataflow) in FIGURES.items():
-                if subject.dataflow or not needs_dataflow:
-                    times = 1 if function is memory_per_pending else rounds
-                    values = [function(subject, tasks) for _ in range(times)]
-                    found[f"{figure}, {unit}"] = statistics.median(values)
-    return results
-
-
-def table(results: dict[str, dict[str, float]]) -> str:
-    """The results in Markdown, with each throughput beside that of the process pool."""
-    rows = list(dict.fromkeys(row for found in results.values() for row in found))
-    lines = ["| figure | " + " | ".join(results) + " |", "|---" * (len(results) + 1) + "|"]
-    for row in rows:
-        cells = []
-        scale = results["ProcessPoolExecutor"].get(row)
-        for found in results.values():
-            value = found.get(row)
-            if value is None:
-                cells.append("-")
-            elif scale and found is not results["ProcessPoolExecutor"]:
-                cells.append(f"{value:,.4g} (x {value / scale:.2f})")
-            else:
-                cells.append(f"{value:,.4g}")
-        lines.append(f"| {row} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+PARTS_TASKS = 100 * 1000  # of a machine alone, which takes a few µs for each
+GROWTH_SHARE = 10  # how many times more tasks a figure of growth takes than any other may
+PATIENCE = 120.0  # seconds for a trial of figures that take a second each
+LONG_PATIENCE = 900.0  # seconds for one of a million tasks
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, write and print."""
+    options = _options()
+    results = Results()
+    for subject in options.subjects:
+        if subject != ALONE and (why := left_out(SUBJECTS[subject].peer)):
+            results.left_out[subject] = why
+    load = os.getloadavg()[0]
+    rounds = _rounds(results, options)
+    facts = {
+        "when": datetime.now(tz=UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "load": load,
+        "load_after": os.getloadavg()[0],
+        "rounds": rounds,
+        "seconds": options.seconds,
+        "tasks": options.tasks,
+        "versions": {name: version for name, version in results.versions.items() if version},
+    }
+    _write(options.out, results, facts)
+
+
+def _rounds(results: Results, options: argparse.Namespace) -> int:
+    """Measure in rounds, as many as were asked for and the time allows. Returns how many."""
+    began, took = time.monotonic(), 0.0
+    for number in range(options.rounds):
+        before = time.monotonic()
+        # The first round is the longest, for it has the figures that are measured once.
+        if number and before - began + took > 60 * options.minutes:
+            print(f"no time is left for round {number + 1}", file=sys.stderr)
+            return number
+        for subject in options.subjects:
+            if subject not in results.left_out:
+                _measure(results, options, subject, number)
+        took = (time.monotonic() - before) * (1.0 if number else 0.5)
+    return int(options.rounds)
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tasks", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--full", action="store_true", help="half an hour, and a million tasks")
+    parser.add_argument("--rounds", type=int, help="3, or 5 with --full")
+    parser.add_argument(
+        "--minutes", type=float, help="no round begins beyond: 6, or 30 with --full"
+    )
+    parser.add_argument("--seconds", type=float, help="for one figure: 0.5, or 2 with --full")
+    parser.add_argument("--tasks", type=int, help="for growth: 100,000, or a million with --full")
+    parser.add_argument("--subjects", help="parts of names, with commas between them")
+    parser.add_argument("--figures", help=f"some of {', '.join([*FIGURES, *PARTS])}")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "benchmark")
     options = parser.parse_args()
-    results = measure(options.tasks, options.rounds)
-    print(table(results))
-    print(f"\nimport lamina.flow: {import_time():.3f} s")
-    if options.json is not None:
-        options.json.write_text(json.dumps(results, indent=2), encoding="utf-8")
+    full = options.full
+    options.rounds = options.rounds or (5 if full else 3)
+    options.minutes = options.minutes or (30.0 if full else 6.0)
+    options.seconds = options.seconds or (2.0 if full else 0.5)
+    options.tasks = options.tasks or (1_000_000 if full else 100_000)
+    wanted = [part.strip() for part in (options.subjects or "").split(",")]
+    options.subjects = [
+        name for name in [*SUBJECTS, ALONE] if any(part.lower() in name.lower() for part in wanted)
+    ]
+    names = [*FIGURES, *PARTS]
+    options.figures = options.figures.split(",") if options.figures else names
+    if unknown := [name for name in options.figures if name not in names]:
+        parser.error(f"no such figure: {', '.join(unknown)}")
+    return options
+
+
+def _measure(results: Results, options: argparse.Namespace, subject: str, number: int) -> None:
+    """One subject in one round."""
+    for order in _orders(options, subject, number):
+        shown = ", ".join(order.figures) or "start"
+        print(f"round {number + 1}: {subject}: {shown}", file=sys.stderr, flush=True)
+        for said in run_trial(order):
+            if "found" in said:
+                results.add(subject, said["found"])
+            else:
+                results.failures.append(f"{subject}, {said['figure']}: {said['error']}")
+
+
+def _orders(options: argparse.Namespace, subject: str, number: int) -> list[Order]:
+    """The trials of one subject in one round."""
+    chosen = options.figures
+    if subject == ALONE:
+        parts = [name for name in PARTS if name in chosen]
+        return [Order(ALONE, "", parts, 0.0, PARTS_TASKS, PATIENCE)] if parts else []
+    about = SUBJECTS[subject]
+    due = [
+        (name, figure)
+        for name, figure in FIGURES.items()
+        if name in chosen
+        and (number == 0 or not figure.once)
+        and (about.dataflow or not figure.dataflow)
+    ]
+    few = max(1000, options.tasks // GROWTH_SHARE)
+    together = [name for name, figure in due if not figure.fresh]
+    orders = [Order(subject, about.peer, together, options.seconds, few, PATIENCE)]
+    for name, figure in due:
+        if figure.growth and about.growth:
+            orders.append(
+                Order(subject, about.peer, [name], options.seconds, options.tasks, LONG_PATIENCE)
+            )
+        elif figure.fresh and not figure.growth:
+            orders.append(Order(subject, about.peer, [name], options.seconds, few, PATIENCE))
+    return orders
+
+
+def _write(folder: Path, results: Results, facts: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    report = markdown(results, facts)
+    everything = {**facts, **results.as_json()}
+    (folder / "results.json").write_text(
+        json.dumps(everything, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    (folder / "results.md").write_text(report, encoding="utf-8")
+    drawing = folder / "scaling.svg"
+    drawing.unlink(missing_ok=True)
+    if results.series:
+        drawing.write_text(scaling(results), encoding="utf-8")
+    print(report)
 
 
 if __name__ == "__main__":
