@@ -4,17 +4,43 @@ import ast
 import functools
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
 import attrs
 import pytest
 
-from lamina.apps import AppOptions, Options
-from lamina.executors import ThreadPoolExecutor
+from lamina import flow
+from lamina.apps import AppFuture, AppOptions, DataFuture, Options
+from lamina.channels import Channel, LocalChannel
+from lamina.codec import PickleCodec
+from lamina.codec_cloudpickle import CloudpickleCodec
+from lamina.dependencies import DeepResolver, ShallowResolver
+from lamina.events import JsonLinesSink, MemorySink
+from lamina.executors import ForeignExecutor, ThreadPoolExecutor
 from lamina.executors_htex import HighThroughputExecutor
-from lamina.kernel import Config
+from lamina.executors_mpi import MPIExecutor
+from lamina.htex_core import (
+    BlockIdManagerSelector,
+    FewestFreeManagerSelector,
+    FirstInFirstOut,
+    MostFreeManagerSelector,
+    PriorityFirst,
+    RandomManagerSelector,
+    ShortestFirst,
+    TurnManagerSelector,
+)
+from lamina.kernel import Config, DataFlowKernel
+from lamina.launchers import SimpleLauncher, SingleNodeLauncher, WrappedLauncher
+from lamina.memo import InMemoryMemo, NoMemo
+from lamina.providers import LocalProvider
+from lamina.resources import MPIBinder, NodeBinder
+from lamina.retry_policy import Again, CrashLimit, Default, GiveUp, Never, Retries
+from lamina.routing import LeastLoaded, RoundRobin
+from lamina.scaling import FailingBlocks, NoScaling, Off, Simple
+from lamina.vocabulary import Resources
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -51,10 +77,6 @@ def rows(page: str) -> list[Row]:
 
 def names(page: str, heading: str) -> list[str]:
     return [row.name for row in rows(page) if row.heading == heading]
-
-
-def parameters(of: type) -> list[str]:
-    return [name for name in inspect.signature(of).parameters if name != "self"]
 
 
 def listed(page: str, heading: str, wanted: Iterable[str]) -> None:
@@ -100,30 +122,125 @@ def test_the_keywords_are_those_that_the_code_knows() -> None:
     pytest.fail("shape.py has no SPECIAL")
 
 
-def test_each_option_of_a_kernel_is_listed() -> None:
-    listed("kernel", "Config", parameters(Config))
+OPTIONS: list[tuple[str, str, Callable[..., object]]] = [
+    ("kernel", "Config", Config),
+    ("apps", "Options", Options),
+    ("apps", "Resources", Resources),
+    ("executors", "ThreadPoolExecutor", ThreadPoolExecutor),
+    ("executors", "HighThroughputExecutor", HighThroughputExecutor),
+    ("executors", "ForeignExecutor", ForeignExecutor),
+    ("executors", "MPIExecutor", MPIExecutor),
+    ("providers", "LocalProvider", LocalProvider),
+    ("providers", "SimpleLauncher", SimpleLauncher),
+    ("providers", "SingleNodeLauncher", SingleNodeLauncher),
+    ("providers", "WrappedLauncher", WrappedLauncher),
+    ("parts", "InMemoryMemo", InMemoryMemo),
+    ("parts", "Retries", Retries),
+    ("parts", "CrashLimit", CrashLimit),
+    ("parts", "Again", Again),
+    ("parts", "GiveUp", GiveUp),
+    ("parts", "JsonLinesSink", JsonLinesSink),
+    ("parts", "MemorySink", MemorySink),
+    ("parts", "FailingBlocks", FailingBlocks),
+    ("parts", "NodeBinder", NodeBinder),
+    ("parts", "MPIBinder", MPIBinder),
+]
+"""A table of options: its page, its heading, and what has the options."""
+
+WITHOUT_OPTIONS = [
+    BlockIdManagerSelector,
+    CloudpickleCodec,
+    DeepResolver,
+    Default,
+    FewestFreeManagerSelector,
+    FirstInFirstOut,
+    LeastLoaded,
+    LocalChannel,
+    MostFreeManagerSelector,
+    Never,
+    NoMemo,
+    NoScaling,
+    Off,
+    PickleCodec,
+    PriorityFirst,
+    RandomManagerSelector,
+    RoundRobin,
+    ShallowResolver,
+    ShortestFirst,
+    Simple,
+    TurnManagerSelector,
+]
+"""Plug-ins that have a row and need no table."""
 
 
-@pytest.mark.parametrize("executor", [ThreadPoolExecutor, HighThroughputExecutor])
-def test_each_option_of_an_executor_is_listed(executor: type) -> None:
-    listed("executors", executor.__name__, parameters(executor))
+@pytest.mark.parametrize("page, heading, of", OPTIONS)
+def test_each_option_is_listed(page: str, heading: str, of: Callable[..., object]) -> None:
+    listed(page, heading, inspect.signature(of).parameters)
+
+
+@pytest.mark.parametrize("of", WITHOUT_OPTIONS)
+def test_what_has_no_table_has_no_options(of: Callable[..., object]) -> None:
+    assert not inspect.signature(of).parameters
+
+
+@pytest.mark.parametrize("page, heading, of", OPTIONS)
+def test_each_plain_default_is_the_one_of_the_code(
+    page: str, heading: str, of: Callable[..., object]
+) -> None:
+    found = {row.name: row.cells[2] for row in rows(page) if row.heading == heading}
+    for parameter in inspect.signature(of).parameters.values():
+        default = parameter.default
+        if default is None or default == () or isinstance(default, bool | int | float | str):
+            assert found[parameter.name] == f"`{default!r}`".replace("'", '"'), parameter.name
+        elif default is inspect.Parameter.empty:
+            assert found[parameter.name] == "none"
 
 
 @pytest.mark.parametrize(
     "page, heading, of",
-    [
-        ("kernel", "Config", Config),
-        ("executors", "ThreadPoolExecutor", ThreadPoolExecutor),
-        ("executors", "HighThroughputExecutor", HighThroughputExecutor),
-        ("apps", "Options", Options),
-    ],
+    [("apps", "AppFuture", AppFuture), ("apps", "DataFuture", DataFuture)],
 )
-def test_each_plain_default_is_the_one_of_the_code(page: str, heading: str, of: type) -> None:
-    found = {row.name: row.cells[2] for row in rows(page) if row.heading == heading}
-    for parameter in inspect.signature(of).parameters.values():
-        default = parameter.default
-        if default is None or isinstance(default, bool | int | float | str):
-            assert found[parameter.name] == f"`{default!r}`".replace("'", '"'), parameter.name
+def test_what_a_future_has_of_its_own_is_listed(page: str, heading: str, of: type) -> None:
+    own = {name for name in of.__dict__ if not name.startswith("_")}
+    own -= {"described", "follow"}  # what messages call it, and what the app does with it
+    missing = own - set(names(page, heading))
+    assert not missing
+
+
+def test_each_method_of_a_channel_is_listed() -> None:
+    methods = [name for name in Channel.__dict__ if not name.startswith("_")]
+    listed("providers", "LocalChannel", methods)
+
+
+def test_each_public_name_of_a_kernel_is_listed() -> None:
+    public = {name for name in DataFlowKernel.__dict__ if not name.startswith("_")}
+    assert not public - set(names("kernel", "Functions and methods"))
+
+
+def builtin_plugins() -> Iterator[tuple[str, str]]:
+    """The name and class of each plug-in that a brick declares, read from the sources."""
+    for path in ROOT.glob("components/lamina/*/*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "BUILTIN":
+                table = ast.literal_eval(node.value)
+                groups = table.values() if isinstance(next(iter(table.values())), dict) else [table]
+                for group in groups:
+                    yield from ((name, where.partition(":")[2]) for name, where in group.items())
+
+
+def test_each_plugin_of_ours_is_described() -> None:
+    described = {row.name for page in PAGES for row in rows(page)}
+    described |= {row.heading for page in PAGES for row in rows(page)}
+    assert not {what for _, what in builtin_plugins()} - described
+    cells = " ".join(row.cells[0] for row in rows("parts"))
+    for name, what in builtin_plugins():
+        if f"`{what}`" in cells:
+            assert f'`{what}` ("{name}")' in cells
+
+
+def test_each_public_name_of_flow_is_described() -> None:
+    text = "".join((REFERENCE / f"{page}.md").read_text(encoding="utf-8") for page in PAGES)
+    assert not [name for name in flow.__all__ if not re.search(rf"\b{name}\b", text)]
 
 
 def test_each_error_is_listed() -> None:
@@ -147,3 +264,20 @@ def test_all_rows_of_a_table_have_the_same_number_of_cells(page: str) -> None:
     for row in rows(page):
         widths.setdefault(row.heading, set()).add(len(row.cells))
     assert all(len(found) == 1 for found in widths.values())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_imports_is_there(page: str) -> None:
+    text = (REFERENCE / f"{page}.md").read_text(encoding="utf-8")
+    for brick, imported in re.findall(r"`from (lamina\.\w+) import ([\w, ]+)`", text):
+        module = import_module(brick)
+        assert not [name for name in imported.split(", ") if name not in module.__all__]
+
+
+def test_each_page_is_found_from_the_front() -> None:
+    for front, folder in (
+        (ROOT / "README.md", "docs/reference"),
+        (ROOT / "docs/index.md", "reference"),
+    ):
+        text = front.read_text(encoding="utf-8")
+        assert not [page for page in PAGES if f"({folder}/{page}.md)" not in text]

@@ -77,6 +77,7 @@ with load(Config()) as kernel:
         inc.options(priority=5, retries=2, executors=["htex"], env={"A": "b"})(1).result(), int
     )
     assert_type(Scale().times(2).result(), int)
+    assert_type(list(inc.map(range(3), window=2, ordered=False)), list[int])
     joined = incremented(3)
     dfk().wait_for_current_tasks()
     wait_for_current_tasks()

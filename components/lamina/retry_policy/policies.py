@@ -1,5 +1,6 @@
 """The retry policies that need nothing but the failure itself."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -7,7 +8,9 @@ import attrs
 from lamina.retry_policy.protocol import Again, Decision, GiveUp, RetryPolicy, Trouble
 from lamina.vocabulary import Cause, ConfigError, Failure, HasStarted
 
-__all__ = ["Default", "Never", "Retries", "default_policy"]
+__all__ = ["CrashLimit", "Default", "Never", "Retries", "default_policy"]
+
+CRASH_LIMIT = 3
 
 _NOT_A_TRY = frozenset({Cause.CANCELLED, Cause.DEPENDENCY})
 
@@ -32,15 +35,19 @@ class Retries:
     """So many new attempts, whatever the failure was, at once and with nothing changed.
 
     ``count`` is of attempts after the first; 0 is the same as never. A task that was cancelled,
-    or whose dependencies failed, is not tried again.
+    or whose dependencies failed, is not tried again, nor is one under which ``crash_limit``
+    workers have died, however many attempts are left.
     """
 
     count: int = attrs.field(default=1, validator=_count)
+    crash_limit: int = attrs.field(default=CRASH_LIMIT, validator=_count)
 
     def decide(self, trouble: Trouble) -> Decision:
         """Try again while some are left."""
         if trouble.failure.cause in _NOT_A_TRY:
             return GiveUp()
+        if verdict := _poison(trouble.history, self.crash_limit):
+            return GiveUp(verdict)
         tried = sum(failure.cause not in _NOT_A_TRY for failure in trouble.history)
         if tried <= self.count:
             return Again()
@@ -62,6 +69,45 @@ class Default:
         if sum(_is_free(failure) for failure in trouble.history) > 1:
             return GiveUp("it failed twice before it could start, and only one such try is free")
         return Again()
+
+
+@attrs.frozen
+class CrashLimit:
+    """Another policy, which is not asked any more about a task that kills its workers.
+
+    ``limit`` is of workers that died under the task, on whichever nodes; a death that the
+    executor itself caused, for walltime or memory, is none of them.
+    """
+
+    policy: RetryPolicy
+    limit: int = attrs.field(default=CRASH_LIMIT, validator=_count)
+
+    def decide(self, trouble: Trouble) -> Decision:
+        """Give up at the limit; before it, whatever the other policy says."""
+        if verdict := _poison(trouble.history, self.limit):
+            return GiveUp(verdict)
+        return self.policy.decide(trouble)
+
+
+def _poison(history: Sequence[Failure], limit: int) -> str:
+    """Why the task is taken for one that kills its workers, or nothing."""
+    crashes = [
+        failure
+        for failure in history
+        if failure.cause is Cause.WORKER_LOST and failure.started is not HasStarted.NO
+    ]
+    if not crashes or len(crashes) < limit:
+        return ""
+    killed = "; ".join(_killed(failure) for failure in crashes)
+    workers = f"{len(crashes)} workers" if len(crashes) > 1 else "a worker"
+    return f"it killed {workers}, and crash_limit={limit} allows no more: {killed}"
+
+
+def _killed(failure: Failure) -> str:
+    block = "" if failure.block is None else f", block {failure.block}"
+    if failure.worker is None:
+        return str(failure.error)
+    return f"worker {failure.worker} on {failure.node}{block} ({failure.error})"
 
 
 def _is_free(failure: Failure) -> bool:

@@ -1,6 +1,17 @@
 import pytest
 
-from lamina.retry_policy import Again, Default, GiveUp, Never, Retries, Trouble, default_policy
+from lamina.retry_policy import (
+    Again,
+    CrashLimit,
+    Decision,
+    Default,
+    GiveUp,
+    Never,
+    Retries,
+    RetryPolicy,
+    Trouble,
+    default_policy,
+)
 from lamina.vocabulary import Cause, ConfigError, Failure, HasStarted
 
 
@@ -56,3 +67,53 @@ def test_the_default_grants_one_free_attempt_to_what_had_not_started() -> None:
 def test_the_default_does_not_repeat_what_cannot_be_pickled() -> None:
     failure = failed(Cause.SERIALIZATION, HasStarted.NO)
     assert isinstance(Default().decide(trouble(failure)), GiveUp)
+
+
+class Always:
+    def decide(self, trouble: Trouble) -> Decision:
+        return Again()
+
+
+def killed(worker: str, node: str = "n1", started: HasStarted = HasStarted.YES) -> Failure:
+    return Failure(
+        cause=Cause.WORKER_LOST,
+        error=RuntimeError("SIGKILL"),
+        started=started,
+        node=node,
+        block="0",
+        worker=worker,
+    )
+
+
+@pytest.mark.parametrize("policy", [Retries(100), CrashLimit(Always())])
+def test_a_task_that_has_killed_three_workers_is_given_up_and_they_are_named(
+    policy: RetryPolicy,
+) -> None:
+    history = [killed("1"), failed(Cause.APPLICATION), killed("4", "n2"), killed("7")]
+    for count in range(1, 4):
+        assert policy.decide(trouble(*history[:count])) == Again()
+    decision = policy.decide(trouble(*history))
+    assert isinstance(decision, GiveUp)
+    for part in ("3 workers", "worker 1 on n1", "worker 4 on n2", "worker 7 on n1", "SIGKILL"):
+        assert part in decision.reason
+
+
+@pytest.mark.parametrize(
+    "innocent",
+    [
+        killed("1", started=HasStarted.NO),
+        failed(Cause.NODE_LOST),
+        failed(Cause.BLOCK_ENDED),
+        failed(Cause.TASK_WALLTIME),
+    ],
+)
+def test_what_the_task_did_not_kill_is_not_held_against_it(innocent: Failure) -> None:
+    assert CrashLimit(Always()).decide(trouble(*[innocent] * 9)) == Again()
+
+
+def test_the_crash_limit_can_be_set() -> None:
+    policy = CrashLimit(Always(), limit=1)
+    assert isinstance(policy.decide(trouble(killed("1"))), GiveUp)
+    assert policy.decide(trouble(failed(Cause.APPLICATION))) == Again()
+    with pytest.raises(ConfigError, match="limit"):
+        CrashLimit(Always(), limit=-1)

@@ -1,0 +1,356 @@
+"""Commands of batch systems that are not to be had: PBS Pro, Torque, LSF, HTCondor.
+
+``install(folder, system)`` puts the commands of one system into a folder for PATH. They keep a
+queue in files of that folder, run the jobs at once as processes of this machine, and answer as
+the systems' manuals say. What they do not know they refuse: an option that a provider should
+not use is an error of the test.
+
+A file ``down`` in the folder makes each command say that its server cannot be reached; a file
+``forget`` makes the queue forget jobs that have ended.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+COMMANDS = {
+    "pbspro": ("qsub", "qstat", "qdel"),
+    "torque": ("qsub", "qstat", "qdel"),
+    "lsf": ("bsub", "bjobs", "bkill"),
+    "condor": ("condor_submit", "condor_q", "condor_history", "condor_rm"),
+}
+GRACE = 1.0  # seconds from SIGTERM to SIGKILL
+DOWN = {
+    "pbspro": (255, "Connection refused\nqstat: cannot connect to server pbs (errno=111)"),
+    "torque": (255, "qstat: cannot connect to server pbs (errno=15137)"),
+    "lsf": (255, "LSF is down. Please wait ..."),
+    "condor": (1, "Error: Failed to connect to local queue manager"),
+}
+
+
+def install(folder: Path, system: str) -> None:
+    for name in COMMANDS[system]:
+        path = folder / name
+        program = f'"{sys.executable}" -S "{__file__}" "{folder}" {system} {name}'
+        path.write_text(f'#!/bin/bash\nexec {program} "$@"\n')
+        path.chmod(0o755)
+
+
+class Refused(Exception):
+    def __init__(self, status: int, said: str) -> None:
+        self.status, self.said = status, said
+
+
+class Queue:
+    """Jobs, each a JSON file; a process of its own runs each and writes down how it ended."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def submit(self, script: str, name: str, walltime: float | None, out: str, err: str) -> int:
+        number = 1
+        while True:
+            try:
+                (self.folder / f"{number}.sh").touch(exist_ok=False)
+                break
+            except FileExistsError:
+                number += 1
+        path = self.folder / f"{number}.sh"
+        path.write_text(script)
+        self.write(number, state="R", name=name, walltime=walltime, out=out, err=err)
+        runner = [sys.executable, "-S", __file__, str(self.folder), "run", str(number)]
+        # Whoever waits for the answer waits for all that hold its pipes.
+        null = subprocess.DEVNULL
+        subprocess.Popen(runner, start_new_session=True, stdin=null, stdout=null, stderr=null)
+        return number
+
+    def run(self, number: int) -> None:
+        job = self.read(number)
+        began = time.monotonic()
+        with open(job["out"], "ab") as out, open(job["err"], "ab") as err:
+            process = subprocess.Popen(
+                ["bash", str(self.folder / f"{number}.sh")],
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+            end = None if job["walltime"] is None else began + job["walltime"]
+            why = ""
+            while process.poll() is None:
+                if (self.folder / f"{number}.cancel").exists():
+                    why = "cancelled"
+                elif end is not None and time.monotonic() > end:
+                    why = "walltime"
+                if why:
+                    self.end(process)
+                time.sleep(0.02)
+        self.write(number, state="F", status=process.returncode, why=why)
+
+    def end(self, process: "subprocess.Popen[bytes]") -> None:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(process.pid, number)
+                process.wait(GRACE)
+            except ProcessLookupError:
+                return
+            except subprocess.TimeoutExpired:
+                continue
+
+    def cancel(self, number: int) -> None:
+        (self.folder / f"{number}.cancel").touch()
+
+    def write(self, number: int, **facts: object) -> None:
+        path = self.folder / f"{number}.json"
+        known = json.loads(path.read_text()) if path.exists() else {}
+        beside = path.with_suffix(".new")
+        beside.write_text(json.dumps({**known, **facts}))
+        beside.replace(path)
+
+    def read(self, number: int) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / f"{number}.json").read_text())
+        return found
+
+    def all(self) -> dict[int, dict[str, Any]]:
+        found = {int(path.stem): self.read(int(path.stem)) for path in self.folder.glob("*.json")}
+        if (self.folder / "forget").exists():
+            return {number: job for number, job in found.items() if job["state"] != "F"}
+        return dict(sorted(found.items()))
+
+
+def directives(script: str, mark: str) -> list[str]:
+    return [line.removeprefix(mark) for line in script.splitlines() if line.startswith(f"{mark} ")]
+
+
+def clock(text: str) -> float:
+    parts = [float(part) for part in text.split(":")]
+    return sum(part * 60**place for place, part in enumerate(reversed(parts)))
+
+
+# PBS
+
+
+def qsub(queue: Queue, words: list[str], *, pro: bool) -> None:
+    expect(not words, f"qsub: illegal option {words}")
+    script = sys.stdin.read()
+    given = directives(script, "#PBS")
+    name, walltime = "STDIN", None
+    for line in given:
+        option, _, value = line.strip().partition(" ")
+        if option == "-N":
+            name = value
+            if len(name) > 15 or not name[0].isalpha():
+                raise Refused(1, "qsub: illegal -N value")
+        elif option == "-l" and value.startswith("walltime="):
+            walltime = clock(value.partition("=")[2])
+        elif option == "-q" and value != "workq":
+            raise Refused(170, "qsub: Unknown queue")
+        elif option == "-l":
+            expect(value.startswith("select=" if pro else "nodes="), f"qsub: {value}")
+        else:
+            expect(option in ("-S", "-m", "-j", "-o", "-q", "-A"), f"qsub: {line}")
+    print(f"{queue.submit(script, name, walltime, '/dev/null', '/dev/null')}.pbs")
+
+
+def qstat(queue: Queue, words: list[str], *, pro: bool) -> None:
+    history = pro and words[:1] == ["-x"]
+    words = words[1:] if history else words
+    expect(words[:1] == ["-f"], f"qstat: {words}")
+    jobs, status = queue.all(), 0
+    for word in words[1:]:
+        number = int(word.partition(".")[0])
+        job = jobs.get(number)
+        if job is None:
+            sys.stderr.write(f"qstat: Unknown Job Id {'' if pro else 'Error '}{word}\n")
+            status = 153
+            continue
+        print(f"Job Id: {word}\n    Job_Name = {job['name']}\n    Job_Owner = me@here")
+        ended = job["state"] == "F"
+        print(f"    job_state = {('F' if pro else 'C') if ended else job['state']}")
+        if ended:
+            code = job["status"]
+            if job["why"] == "walltime":
+                code = -29 if pro else -11
+            elif job["why"] or code < 0:
+                code = 256 + (-code if code < 0 else 15)
+            print(f"    {'Exit_status' if pro else 'exit_status'} = {code}")
+        print("    Variable_List = PBS_O_HOME=/home/me,PBS_O_LANG=C,PBS_O_PATH=/usr/bin:\n\t/bin")
+        print()
+    raise Refused(status, "")
+
+
+def qdel(queue: Queue, words: list[str]) -> None:
+    jobs, status = queue.all(), 0
+    for word in words:
+        number = int(word.partition(".")[0])
+        if number not in jobs:
+            sys.stderr.write(f"qdel: Unknown Job Id {word}\n")
+            status = 153
+        elif jobs[number]["state"] == "F":
+            sys.stderr.write(f"qdel: Job has finished {word}\n")
+            status = 35
+        else:
+            queue.cancel(number)
+    raise Refused(status, "")
+
+
+# LSF
+
+
+def bsub(queue: Queue, words: list[str]) -> None:
+    expect(not words, f"bsub: {words}")
+    script = sys.stdin.read()
+    name, walltime = "NONAME", None
+    for line in directives(script, "#BSUB"):
+        option, _, value = line.strip().partition(" ")
+        if option == "-J":
+            name = value
+        elif option == "-W":
+            walltime = 60 * clock(value)
+        elif option == "-q" and value != "normal":
+            raise Refused(255, f"{value}: No such queue. Job not submitted.")
+        else:
+            expect(option in ("-L", "-o", "-q", "-P", "-n", "-nnodes", "-R"), f"bsub: {line}")
+    number = queue.submit(script, name, walltime, "/dev/null", "/dev/null")
+    print(f"Job <{number}> is submitted to default queue <normal>.")
+
+
+def bjobs(queue: Queue, words: list[str]) -> None:
+    expect(words[:3] == ["-a", "-noheader", "-o"], f"bjobs: {words}")
+    expect(words[3] == 'jobid stat exit_code exit_reason job_name delimiter="|"', words[3])
+    jobs = queue.all()
+    if not jobs:
+        raise Refused(0, "No job found")
+    for number, job in jobs.items():
+        state, code, reason = "RUN", "-", "-"
+        if job["state"] == "F":
+            state = "EXIT" if job["status"] or job["why"] else "DONE"
+            if job["why"] == "walltime":
+                reason = "TERM_RUNLIMIT: job killed after reaching LSF run time limit"
+            elif job["why"]:
+                reason = "TERM_OWNER: job killed by owner"
+            if state == "EXIT":
+                code = str(job["status"] if job["status"] >= 0 else 128 - job["status"])
+        print(f"{number}|{state}|{code}|{reason}|{job['name']}")
+
+
+def bkill(queue: Queue, words: list[str]) -> None:
+    jobs, status = queue.all(), 0
+    for word in words:
+        if int(word) not in jobs:
+            sys.stderr.write(f"Job <{word}>: No matching job found\n")
+            status = 255
+        elif jobs[int(word)]["state"] == "F":
+            sys.stderr.write(f"Job <{word}>: Job has already finished\n")
+            status = 255
+        else:
+            queue.cancel(int(word))
+            print(f"Job <{word}> is being terminated")
+    raise Refused(status, "")
+
+
+# HTCondor
+
+
+def condor_submit(queue: Queue, words: list[str]) -> None:
+    expect(words == ["-terse"], f"condor_submit: {words}")
+    lines = sys.stdin.read().splitlines()
+    expect(lines[-1] == "queue", "condor_submit: the description lacks queue")
+    given = {k.strip(): v.strip() for k, _, v in (line.partition("=") for line in lines[:-1])}
+    if given["universe"] not in ("vanilla", "parallel"):
+        raise Refused(1, "ERROR: I don't know about that universe")
+    script = Path(given["executable"])
+    expect(os.access(script, os.X_OK), f"condor_submit: {script} cannot be run")
+    text = script.read_text()
+    number = queue.submit(text, given["batch_name"], None, given["output"], given["error"])
+    print(f"{number}.0 - {number}.0")
+
+
+def condor_q(queue: Queue, words: list[str]) -> None:
+    expect(words[:2] == ["-json", "-attributes"], f"condor_q: {words}")
+    show({number: job for number, job in queue.all().items() if job["state"] != "F"})
+
+
+def condor_history(queue: Queue, words: list[str]) -> None:
+    expect(words[:2] == ["-json", "-attributes"] and words[3] == "-limit", str(words))
+    ended = {number: job for number, job in queue.all().items() if job["state"] == "F"}
+    show({number: job for number, job in ended.items() if str(number) in words[5:]})
+
+
+def show(jobs: dict[int, dict[str, Any]]) -> None:
+    found = []
+    for number, job in jobs.items():
+        one: dict[str, Any] = {"ClusterId": number, "JobBatchName": job["name"], "JobStatus": 2}
+        if job.get("why"):
+            one["JobStatus"] = 3
+        elif job["state"] == "F":
+            one["JobStatus"] = 4
+            one["ExitBySignal"] = job["status"] < 0
+            if job["status"] < 0:
+                one["ExitSignal"] = -job["status"]
+            else:
+                one["ExitCode"] = job["status"]
+        found.append(one)
+    if found:
+        print(json.dumps(found, indent=1))
+
+
+def condor_rm(queue: Queue, words: list[str]) -> None:
+    jobs, status = queue.all(), 0
+    for word in words:
+        if int(word) not in jobs or jobs[int(word)]["state"] == "F":
+            sys.stderr.write(f"Couldn't find/remove all jobs in cluster {word}\n")
+            status = 1
+        else:
+            queue.cancel(int(word))
+            print(f"All jobs in cluster {word} have been marked for removal")
+    raise Refused(status, "")
+
+
+def expect(condition: object, what: str) -> None:
+    if not condition:
+        raise Refused(2, f"usage: {what}")
+
+
+PROGRAMS: dict[tuple[str, str], Callable[[Queue, list[str]], None]] = {
+    ("pbspro", "qsub"): lambda queue, words: qsub(queue, words, pro=True),
+    ("pbspro", "qstat"): lambda queue, words: qstat(queue, words, pro=True),
+    ("pbspro", "qdel"): qdel,
+    ("torque", "qsub"): lambda queue, words: qsub(queue, words, pro=False),
+    ("torque", "qstat"): lambda queue, words: qstat(queue, words, pro=False),
+    ("torque", "qdel"): qdel,
+    ("lsf", "bsub"): bsub,
+    ("lsf", "bjobs"): bjobs,
+    ("lsf", "bkill"): bkill,
+    ("condor", "condor_submit"): condor_submit,
+    ("condor", "condor_q"): condor_q,
+    ("condor", "condor_history"): condor_history,
+    ("condor", "condor_rm"): condor_rm,
+}
+
+
+def main(folder: Path, system: str, *words: str) -> int:
+    queue = Queue(folder)
+    if system == "run":
+        queue.run(int(words[0]))
+        return 0
+    if (folder / "down").exists():
+        status, said = DOWN[system]
+        sys.stderr.write(f"{said}\n")
+        return status
+    try:
+        PROGRAMS[system, words[0]](queue, list(words[1:]))
+    except Refused as error:
+        if error.said:
+            sys.stderr.write(f"{error.said}\n")
+        return error.status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))

@@ -1,0 +1,57 @@
+"""Channels that speak to nobody."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from lamina.channels import ChannelError, Completed
+
+Answer: TypeAlias = Completed | ChannelError | Callable[[Sequence[str], str], Completed]
+
+
+class ScriptedChannel:
+    """Answers each program as it was told to; ``asked`` holds the commands.
+
+    A program of which it was told nothing is an error of the test.
+    """
+
+    def __init__(self, **answers: Answer) -> None:
+        self.answers = answers
+        self.asked: list[tuple[str, ...]] = []
+        self.stdin: list[str] = []
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        stdin: str = "",
+        env: Mapping[str, str] | None = None,
+        timeout: float,
+    ) -> Completed:
+        assert timeout > 0
+        program = next(w for w in command if w != "env" and not w.startswith("--"))
+        self.asked.append(tuple(command))
+        self.stdin.append(stdin)
+        answer = self.answers[program]
+        if isinstance(answer, ChannelError):
+            raise answer
+        return answer if isinstance(answer, Completed) else answer(command, stdin)
+
+    def asked_of(self, program: str) -> list[tuple[str, ...]]:
+        return [command for command in self.asked if program in command]
+
+    def put(self, local: Path, remote: str) -> None:
+        raise AssertionError("no file is moved")
+
+    def get(self, remote: str, local: Path) -> None:
+        raise AssertionError("no file is moved")
+
+    def make_directory(self, remote: str) -> None:
+        raise AssertionError("no directory is made")
+
+    def close(self) -> None:
+        pass
+
+
+def said(stdout: str = "", stderr: str = "", status: int = 0) -> Completed:
+    return Completed(status, stdout, stderr)
