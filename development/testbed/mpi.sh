@@ -24,13 +24,16 @@ build() {       # build NAME: an environment whose mpi4py is compiled by mpicc.N
     say "built mpi4py for $1 in $((SECONDS - began)) s"
 }
 
-# A remote shell for one machine: the host is only noted, and the command runs here.
+# A remote shell for one machine: the host is only noted, and the command runs here. Each node has
+# a /tmp of its own: Open MPI's daemons keep their files there and would remove each other's.
 remote_shell() {
+    mkdir -p "$S/tmp"
     cat >"$S/here" <<'SH'
 #!/bin/bash
 while [[ $1 == -* ]]; do shift; done
 LAMINA_TEST_HOST=$1
-export LAMINA_TEST_HOST
+OMPI_MCA_orte_tmpdir_base=$(mktemp -d "$(dirname "$0")/tmp/XXXXXX")
+export LAMINA_TEST_HOST OMPI_MCA_orte_tmpdir_base
 shift
 exec bash -c "$*"
 SH

@@ -167,7 +167,7 @@ def test_status_polling_interval_is_how_often_the_provider_is_asked(tmp_path: Pa
     ):
         assert app(other, double)(1).result(WAIT) == app(kernel, double)(1).result(WAIT) == 2
         assert eventually(lambda: asked["often"] > 10)
-    assert asked["rarely"] == 0
+        assert asked["rarely"] == 0  # at the end it is asked whether the blocks are gone
 
 
 @pytest.mark.parametrize("encrypted", [True, False])

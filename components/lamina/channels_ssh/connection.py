@@ -169,7 +169,7 @@ class Connection:
     def _drop(self) -> None:
         chain, self._chain = self._chain, []
         for transport in reversed(chain):
-            transport.close()
+            _shut(transport)
 
     def _connect(self, route: Route) -> list[paramiko.Transport]:
         chain: list[paramiko.Transport] = []
@@ -178,7 +178,7 @@ class Connection:
                 chain.append(self._enter(hop, route, chain[-1] if chain else None))
         except BaseException:
             for transport in reversed(chain):
-                transport.close()
+                _shut(transport)
             raise
         watch = functools.partial(self._watch, chain[-1], route)
         threading.Thread(target=watch, name="lamina-ssh-keep-alive", daemon=True).start()
@@ -201,7 +201,7 @@ class Connection:
             log_in(transport, hop, route.credentials)
         except BaseException as error:
             if transport is not None:
-                transport.close()
+                _shut(transport)
             if isinstance(error, paramiko.SSHException | EOFError | OSError):
                 raise ConnectionFailed(what, _said(error)) from error
             raise
@@ -223,7 +223,7 @@ class Connection:
     def _answered(self, transport: paramiko.Transport, limit: float) -> Iterator[None]:
         """The one who waits for an answer of the host; without one in time, it is given up."""
         with self._asking:
-            guard = threading.Timer(limit, transport.close)
+            guard = threading.Timer(limit, _shut, (transport,))
             guard.daemon = True
             guard.start()
             try:
@@ -299,6 +299,14 @@ def _check_key(key: paramiko.PKey, hop: Target, keys: list[KnownKey]) -> None:
         f"remove its old keys (ssh-keygen -R {hop.known_as!r}) and connect with ssh once"
     )
     raise HostKeyRefused(hop.known_as, print_, why)
+
+
+def _shut(transport: paramiko.Transport) -> None:
+    """Close a connection, which may go through another one that is broken."""
+    try:
+        transport.close()
+    except (paramiko.SSHException, EOFError, OSError):
+        pass
 
 
 def hang_up(channel: paramiko.Channel) -> None:

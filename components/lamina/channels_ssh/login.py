@@ -28,6 +28,7 @@ _KEY_KINDS: tuple[type[paramiko.PKey], ...] = (
     paramiko.RSAKey,
 )
 _PASSWORD = re.compile(r"(\(.*\) ?)?(\S+'s )?password( for \S+)?: *", re.IGNORECASE)
+_BROKE = "the connection broke while logging in"
 _MOST_KEYS = 5  # a host closes the connection after six failures, and one is left for others
 
 
@@ -77,7 +78,9 @@ class _Login:
             transport.auth_none(user)
         except paramiko.BadAuthenticationType as error:
             wanted: Collection[str] = error.allowed_types
-        except paramiko.AuthenticationException:
+        except paramiko.AuthenticationException as error:
+            if not transport.is_active():
+                raise paramiko.SSHException(_BROKE) from error
             wanted = ("publickey", "keyboard-interactive", "password")
         else:
             return
@@ -103,7 +106,10 @@ class _Login:
         except paramiko.AuthenticationException as error:
             self._told.append(f"{what}: {'; '.join(filter(None, (str(error), self._unanswered)))}")
             if not self._transport.is_active():
-                raise self._failure(()) from error
+                # A host hangs up on who has failed often; else it was the connection that broke.
+                if len(self._told) > 1:
+                    raise self._failure(()) from error
+                raise paramiko.SSHException(_BROKE) from error
             return None
 
     def _by_key(self) -> Sequence[str] | None:

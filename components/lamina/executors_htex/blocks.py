@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lamina.blocks import BlockEffect, BlockKeeper, CancelJobs, Fail, SubmitBlock
 from lamina.executors import Site
+from lamina.executors_htex.outpost import Outpost, way_back_of
 from lamina.executors_htex.settings import Settings
 from lamina.executors_htex.standing import BlockStanding, Standings
 from lamina.htex_core import ManagerCame, ManagerWent
@@ -61,6 +62,9 @@ class Blocks:
         self._stderr: dict[BlockId, Path] = {}
         self._standings = Standings()
         (directory / "blocks").mkdir(exist_ok=True)
+        channel = way_back_of(provider)
+        config = directory / "manager.json"
+        self._outpost = None if channel is None else Outpost(channel, config)
 
     # What other threads tell it; none of these waits.
 
@@ -198,6 +202,8 @@ class Blocks:
             self._standings.requested(block, self._site.clock.wall())
         self._emit("block.requested", block=block)
         try:
+            if self._outpost is not None:
+                request = self._outpost.moved(request)
             job = self._settings.provider.submit(request)
         except ProviderError as error:
             with self._changed:

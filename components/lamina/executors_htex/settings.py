@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from lamina.executors_htex.outpost import way_back_of
 from lamina.htex_core import ManagerSelector, PriorityFirst, QueueOrder, write_plugin
 from lamina.plugins import ConfigErrors, Mistake
 from lamina.providers import Provider
@@ -143,6 +144,8 @@ class Settings:
         is taken at its word.
         """
         address = self.address
+        if address is None and way_back_of(self.provider) is not None:
+            address = "127.0.0.1"  # only the channel leads there
         if self.provider.blocks_are_local:
             if address is None:
                 return None
@@ -248,7 +251,12 @@ def _of_address(settings: Any) -> Iterator[str]:
     if not one or (address is not None and _is_any(address)):
         yield f"address is {address!r:.100}; it must be one name or IP address of this host"
     elif settings.encrypted is False and not getattr(provider, "blocks_are_local", True):
-        if address is None or not _is_ip(address):
+        if way_back_of(settings.provider) is not None:
+            yield (
+                f"executor {settings.label!r} has encrypted=False, and its channel opens a port to "
+                "it on another host, where nobody would be asked for a key; leave encryption on"
+            )
+        elif address is None or not _is_ip(address):
             yield (
                 f"executor {settings.label!r} has encrypted=False, and nobody is asked for a key: "
                 "it listens at one interface only, so its address= must be the IP address of "

@@ -11,7 +11,7 @@ import time
 import weakref
 from collections.abc import Collection, Hashable, Iterator, Sequence
 
-from lamina.channels import Channel, ChannelError, CommandTimeout, Completed
+from lamina.channels import Channel, ChannelError, CommandLost, CommandTimeout, Completed
 from lamina.providers import JobStatus, ProviderUnavailable, SubmitRejected
 from lamina.providers_batch.answers import (
     Accepted,
@@ -92,7 +92,7 @@ class Desk:
         try:
             done = self._run(invocation, timeout)
         except ChannelError as error:
-            if isinstance(error, CommandTimeout):
+            if isinstance(error, CommandTimeout | CommandLost):
                 self._note_unclear(name)
             raise ProviderUnavailable(command, str(error)) from error
         answer = dialect.read_submit(done)

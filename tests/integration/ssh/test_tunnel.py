@@ -20,7 +20,7 @@ from lamina.providers_batch import SlurmProvider
 from tests.integration.batch import environment, run, until
 from tests.integration.ssh.bodies import doubled, host_and_pid
 from tests.integration.ssh.hosts import PATIENCE, Hosts, sshd
-from tests.integration.ssh.over_ssh import Moved, OverSSH
+from tests.integration.ssh.over_ssh import OverSSH
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(180)]
 
@@ -89,8 +89,7 @@ def test_a_server_that_forwards_nothing_says_what_must_be_allowed(hosts: Hosts) 
 
 @contextmanager
 def executor(run_dir: Path, provider: Any, **options: Any) -> Iterator[HighThroughputExecutor]:
-    # Only the loopback interface of this host: a firewall could not be more closed.
-    one = HighThroughputExecutor("far", provider, address="127.0.0.1", **options)
+    one = HighThroughputExecutor("far", provider, **options)
     one.start(Site(run_dir=run_dir))
     with closing(one):
         yield one
@@ -156,7 +155,7 @@ def test_tasks_run_on_slurm_behind_a_host_that_is_reached_by_ssh_only(
         walltime="00:05:00",
         status_polling_interval=1,
     )
-    with executor(tmp_path, Moved(provider)) as far:
+    with executor(tmp_path, provider) as far:
         until(lambda: len(far.connected_managers()) == 2, PATIENCE)
         futures = [far.submit(host_and_pid, number) for number in range(400)]
         results = [future.result(PATIENCE) for future in futures]

@@ -6,7 +6,7 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from lamina.channels_ssh import AuthenticationFailed
+from lamina.channels_ssh import AuthenticationFailed, ConnectionFailed
 from lamina.channels_ssh.login import asks_for_the_password
 from tests.components.lamina.channels_ssh.server import PATIENCE, Server
 
@@ -123,6 +123,24 @@ def test_each_key_that_was_refused_is_named_and_not_too_many_are_tried(
     assert server.attempts == ["publickey"] * 5
     assert files[4] in said
     assert "further keys: not tried" in said
+
+
+def test_a_connection_that_breaks_during_the_login_is_not_a_refusal(server: Server) -> None:
+    server.hangs_up_at = 1
+    channel = server.channel()
+    with pytest.raises(ConnectionFailed, match="broke while logging in"):
+        channel.run(["true"], timeout=PATIENCE)
+    assert works(channel)
+
+
+def test_a_host_that_hangs_up_after_failures_is_one(server: Server, tmp_path: Path) -> None:
+    server.hangs_up_at = 2
+    files = []
+    for number in range(3):
+        files.append(str(tmp_path / f"key{number}"))
+        paramiko.ECDSAKey.generate().write_private_key_file(files[-1])
+    assert files[1] in asked(server, key_filename=files)
+    assert server.attempts == ["publickey"] * 2
 
 
 def test_a_file_that_holds_no_key_is_told(server: Server, tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""What blocks need on a host that shares no file system with this one, brought there.
+
+That is the manager's file and its three keys, in a directory of the channel, and the address by
+which the channel leads managers back to the interchange here.
+"""
+
+import json
+import shlex
+import tempfile
+import uuid
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from lamina.channels import ChannelError, RemoteChannel
+from lamina.htex_core import PROTOCOL
+from lamina.providers import BlockRequest, Provider, ProviderUnavailable
+
+__all__ = ["Outpost", "way_back_of"]
+
+ROOT = __package__.rpartition(".")[0]
+KEYS = ("interchange.public", "manager", "manager.public")  # and not the interchange's own
+
+
+def way_back_of(provider: Provider) -> RemoteChannel | None:
+    """The provider's channel, if it goes to another host and leads back from there."""
+    channel: Any = getattr(provider, "channel", None)
+    found: RemoteChannel | None = channel if hasattr(channel, "forward") else None
+    return found
+
+
+class Outpost:
+    """One run of an executor, as far as it is on the other host. One thread uses it."""
+
+    def __init__(self, channel: RemoteChannel, config: Path) -> None:
+        self._channel, self._config = channel, config
+        self._name = f"htex-{PROTOCOL}-{uuid.uuid4().hex[:12]}"
+        self._place = ""
+
+    def moved(self, request: BlockRequest) -> BlockRequest:
+        """The request as it holds there.
+
+        Raises:
+            ProviderUnavailable: The host cannot be reached, or has no way back; again may help.
+        """
+        try:
+            self._place = self._place or self._occupied()
+        except ChannelError as error:
+            raise ProviderUnavailable("the channel", str(error)) from error
+        words = ["env", f"LAMINA_BLOCK={request.block}", self._channel.python]
+        words += ["-m", f"{ROOT}.htex_worker_pool", f"{self._place}/manager.json"]
+        place = Path(self._place)
+        return attrs.evolve(
+            request,
+            command=shlex.join(words),
+            stdout=place / request.stdout.name,
+            stderr=place / request.stderr.name,
+        )
+
+    def _occupied(self) -> str:
+        channel = self._channel
+        place = channel.place(self._name)
+        facts: dict[str, Any] = json.loads(self._config.read_text(encoding="utf-8"))
+        name, _, probe = facts["addresses"][0].partition("?")
+        forward = channel.forward(int(name.rpartition(":")[2]))
+        hosts = ",".join(f"[{host}]" if ":" in host else host for host in forward.hosts)
+        facts["addresses"] = [f"tcp://{hosts}:{forward.port}{'?' if probe else ''}{probe}"]
+        keys, facts["keys"] = Path(facts["keys"]), f"{place}/keys"
+        channel.make_directory(facts["keys"])
+        for key in KEYS:
+            channel.put(keys / key, f"{place}/keys/{key}")
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8") as written:
+            json.dump(facts, written)
+            written.flush()
+            channel.put(Path(written.name), f"{place}/manager.json")
+        return place
