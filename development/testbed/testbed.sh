@@ -1,10 +1,11 @@
 #!/bin/bash
-# The batch systems that tests marked `service` need, all of them: testbed.sh up | down
+# What the tests marked `service` need, all of it: testbed.sh up | down
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 case ${1:-} in
     # Where one does not come up, what has come up is not left behind.
     up)
+        "$HERE/cpython_tests.sh"
         for one in slurm gridengine launchers mpi; do
             "$HERE/$one.sh" up >/dev/null || { "$0" down; exit 1; }
         done
