@@ -54,6 +54,7 @@ MANAGER = run_manager.__module__.rpartition(".")[0]
 CODEC = f"{PickleCodec.__module__}:{PickleCodec.__name__}"
 PATIENCE = 30.0  # seconds
 FRAMES = 100_000  # against each socket
+PACE = 2000  # frames that may wait unread
 GROWTH = 16 * 1024  # KiB that a process may grow under them; some are registrations in order
 SEED = 20_231
 
@@ -328,6 +329,10 @@ def _pass_on(source: socket.socket, target: socket.socket, kept: bytearray) -> N
 # Peers that hold the keys and talk nonsense.
 
 
+def _joined(uid: str, frame: Frame) -> bool:
+    return bool(frame.kind == JOINED and frame.body[0][0] == uid)
+
+
 def test_nonsense_of_a_manager_costs_the_interchange_nothing(
     interchange: _Interchange, tmp_path: Path
 ) -> None:
@@ -337,13 +342,15 @@ def test_nonsense_of_a_manager_costs_the_interchange_nothing(
     before = _resident(interchange.process.pid)
     with closing(Dealer(interchange.address, read_keys(interchange.keys, "manager"))) as dealer:
         assert dealer.shakes_hands(PATIENCE)
-        for number, frame in enumerate(_mutants(seeds, FRAMES)):
+        for number, frame in enumerate(_mutants(seeds, FRAMES), 1):
             dealer.send(frame)
-            if number % 1000 == 0:
+            if number % PACE == 0:
+                # What comes behind all of that is heard, so that has been; and no more than so
+                # many frames have ever waited, which would be memory as well.
+                behind = f"behind {number}"
+                dealer.send(pack(REGISTER, 0, _registration(behind)))
+                interchange.hear(partial(_joined, behind))
                 dealer.receive()
-        # What comes behind all of that is heard, so that has been.
-        dealer.send(pack(REGISTER, 0, _registration("behind")))
-        interchange.hear(lambda frame: frame.kind == JOINED and frame.body[0][0] == "behind")
     interchange.lets_in("after")
     assert _resident(interchange.process.pid) - before < GROWTH
     assert not trap.exists()
