@@ -225,6 +225,7 @@ class Files(paramiko.SFTPServerInterface):
 
     def __init__(self, server: Door) -> None:
         super().__init__(server)
+        self.door = server
         self.rules = server.server
 
     def _real(self, path: str) -> str:
@@ -248,7 +249,7 @@ class Files(paramiko.SFTPServerInterface):
             mode = "r+b" if flags & os.O_RDWR == os.O_RDWR else "wb"
             if not flags & os.O_ACCMODE:
                 mode = "rb"
-            handle = Handle(self.rules, flags)
+            handle = Handle(self.door, flags)
             file = os.fdopen(descriptor, mode)
             handle.readfile = handle.writefile = file
             handle.filename = real
@@ -284,18 +285,24 @@ class Files(paramiko.SFTPServerInterface):
 
 
 class Handle(paramiko.SFTPHandle):
-    """An open file, of which reading or writing may cut the connection."""
+    """An open file, of which reading or writing may cut the connection.
 
-    def __init__(self, rules: "Server", flags: int) -> None:
+    What had come before the cut and was not yet written is lost with the connection, so that
+    how much is there does not depend on how fast the threads are.
+    """
+
+    def __init__(self, door: Door, flags: int) -> None:
         super().__init__(flags)
-        self.rules = rules
+        self.door = door
 
     def write(self, offset: int, data: bytes) -> int:
-        self.rules.moved(len(data))
+        if not self.door.server.moved(len(data), self.door):
+            return paramiko.SFTP_CONNECTION_LOST
         return super().write(offset, data)
 
     def read(self, offset: int, length: int) -> Any:
-        self.rules.moved(length)
+        if not self.door.server.moved(length, self.door):
+            return paramiko.SFTP_CONNECTION_LOST
         return super().read(offset, length)
 
     def stat(self) -> Any:
@@ -366,13 +373,17 @@ class Server:
         """Cut all connections as soon as so many bytes of files have moved, each count once."""
         self._cuts, self.moved_since_cut = list(counts), 0
 
-    def moved(self, count: int) -> None:
+    def moved(self, count: int, door: Door) -> bool:
+        """Count what moves through a door, and say whether it still leads anywhere."""
+        if door not in self._doors:
+            return False
         self.moved_since_cut += count
         if self._cuts and self.moved_since_cut >= self._cuts[0]:
             self._cuts.pop(0)
             self.moved_since_cut = 0
             self.when_cut()
             self.cut()
+        return True
 
     def cut(self) -> None:
         """Cut all connections. What runs goes on running."""
@@ -418,6 +429,7 @@ class Server:
             transport.add_server_key(self.host_key)
             if self.sftp:
                 transport.set_subsystem_handler("sftp", paramiko.SFTPServer, Files)
-            transport.start_server(server=door)
+            # Before it is let in: who is in may at once move enough to be cut.
             self._doors.append(door)
             self.logins += 1
+            transport.start_server(server=door)
