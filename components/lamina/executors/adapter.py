@@ -18,6 +18,7 @@ from lamina.executors.calls import (
     refusal,
     run_call,
     tell,
+    warn_if_running,
 )
 from lamina.executors.deadlines import Deadlines
 from lamina.executors.protocol import (
@@ -147,7 +148,8 @@ class _Run:
         self, label: str, make_pool: Callable[[], FuturesPool], site: Site, lacks: str
     ) -> None:
         self.label = label
-        self._make_pool, self._clock, self._lacks = make_pool, site.clock, lacks
+        self._make_pool, self._site, self._lacks = make_pool, site, lacks
+        self._clock = site.clock
         self._pool = make_pool()
         self._breaks = 0  # in a row
         self._replacing = threading.Lock()
@@ -192,7 +194,7 @@ class _Run:
             self._answer(job, ExecutorLost(why, HasStarted.NO), error)
             return
         if task.walltime is not None:
-            self._deadlines.set(task.attempt, task.walltime)
+            self._deadlines.set(task.attempt, task.walltime + task.grace)
         job.future.add_done_callback(partial(self._done, job))
 
     def _put(self, call: Call | Payload) -> "Future[Any]":
@@ -249,7 +251,9 @@ class _Run:
     def cancel(self, attempts: Collection[AttemptId]) -> None:
         for attempt in attempts:
             if (job := self._jobs.pop(attempt, None)) is not None:
-                tell(job.report, [cancelled(job.task, self._stop(job), self._clock.wall())])
+                began, now = self._stop(job), self._clock.wall()
+                warn_if_running(self._site, self.label, job.task, began, now)
+                tell(job.report, [cancelled(job.task, began, now)])
 
     def _stop(self, job: _Job) -> float | None:
         """Take a job from the pool; if it runs, the time, which is when it had begun at last."""
@@ -266,7 +270,9 @@ class _Run:
                 # It waits still, or ends this moment.
                 self._deadlines.set(attempt, job.task.walltime or 0)
             elif self._jobs.pop(attempt, None) is not None:
-                tell(job.report, [expired(job.task, None, self._clock.wall())])
+                now = self._clock.wall()
+                warn_if_running(self._site, self.label, job.task, now, now)
+                tell(job.report, [expired(job.task, None, now)])
 
     def close(self) -> None:
         with self._lock:

@@ -5,19 +5,30 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from lamina.executors.protocol import Call, News, Outcome, Payload, Report, TaskRequest
+from lamina.executors.protocol import Call, News, Outcome, Payload, Report, Site, TaskRequest
 from lamina.vocabulary import (
     AttemptId,
     Cause,
     ClosedError,
     ConfigError,
+    Event,
     Failure,
     HasStarted,
     TaskError,
     TaskWalltime,
 )
 
-__all__ = ["cancelled", "closed", "expired", "failed", "raised", "refusal", "run_call", "tell"]
+__all__ = [
+    "cancelled",
+    "closed",
+    "expired",
+    "failed",
+    "raised",
+    "refusal",
+    "run_call",
+    "tell",
+    "warn_if_running",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +47,23 @@ def tell(report: Report, news: Sequence[News]) -> None:
         report(news)
     except Exception:  # whoever reports serves other tasks too
         _log.exception("a report of %d news raised; they are lost to whoever took it", len(news))
+
+
+def warn_if_running(
+    site: Site, label: str, task: TaskRequest, began: float | None, now: float
+) -> None:
+    """Say, where somebody listens, that an attempt goes on though nobody wants it any more."""
+    if began is None:
+        return
+    _log.warning("%s could not be stopped, and goes on in executor %r", task.described, label)
+    if site.emit is not None:
+        facts = {
+            "name": task.described,
+            "attempt": task.attempt,
+            "executor": label,
+            "after": max(0.0, now - began),
+        }
+        site.emit([Event(now, "task.unstopped", facts)])
 
 
 def refusal(task: TaskRequest, label: str, because: str) -> Outcome | None:
@@ -57,10 +85,9 @@ def refusal(task: TaskRequest, label: str, because: str) -> Outcome | None:
 
 
 def raised(attempt: AttemptId, error: BaseException, began: float, ended: float) -> Outcome:
-    """An attempt whose own code raised."""
-    failure = Failure(
-        cause=Cause.APPLICATION, error=error, started=HasStarted.YES, began=began, ended=ended
-    )
+    """An attempt whose own code raised; code that ends itself at its walltime is ours."""
+    cause = Cause.TASK_WALLTIME if isinstance(error, TaskWalltime) else Cause.APPLICATION
+    failure = Failure(cause=cause, error=error, started=HasStarted.YES, began=began, ended=ended)
     return Outcome(attempt, None, failure, began, ended)
 
 

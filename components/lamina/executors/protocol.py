@@ -116,6 +116,8 @@ class TaskRequest:
     """Environment variables for this task alone."""
     hints: Mapping[str, Any] | None = None
     """For plug-ins of the executor; they cross the wire, so text and numbers only."""
+    grace: float = 0.0
+    """Seconds beyond its walltime in which its code ends itself, where the executor cannot."""
 
     @property
     def described(self) -> str:

@@ -22,6 +22,7 @@ from lamina.executors.calls import (
     refusal,
     run_call,
     tell,
+    warn_if_running,
 )
 from lamina.executors.deadlines import Deadlines
 from lamina.executors.face import PoolFace
@@ -37,7 +38,7 @@ from lamina.executors.protocol import (
     TaskRequest,
 )
 from lamina.executors.runs import OneRun
-from lamina.vocabulary import AttemptId, Clock, ConfigError, HasStarted
+from lamina.vocabulary import AttemptId, ConfigError, HasStarted
 
 __all__ = ["ThreadPoolExecutor"]
 
@@ -107,7 +108,7 @@ class ThreadPoolExecutor(PoolFace):
         size = self.max_threads or os.cpu_count() or 1
         name = self.thread_name_prefix or self._label
         prepare = None if self.initializer is None else partial(self.initializer, *self.initargs)
-        self._run.begin(lambda: _Crew(self._label, name, size, site.clock, prepare))
+        self._run.begin(lambda: _Crew(self._label, name, size, site, prepare))
 
     def launch(self, tasks: Sequence[TaskRequest], report: Report) -> None:
         """Take attempts, each of which is reported exactly once.
@@ -155,11 +156,12 @@ class _Crew:
         label: str,
         name: str,
         size: int,
-        clock: Clock,
+        site: Site,
         prepare: Callable[[], object] | None = None,
     ) -> None:
         self.label, self.size = label, size
-        self._name, self._clock, self._prepare = name, clock, prepare
+        self._name, self._site, self._prepare = name, site, prepare
+        self._clock = site.clock
         self._lock = threading.Lock()
         self._jobs: dict[AttemptId, _Job] = {}
         self._queue: list[tuple[float, int, _Job]] = []
@@ -168,7 +170,7 @@ class _Crew:
         self._serial = itertools.count()
         self._threads: dict[int, threading.Thread] = {}  # by serial; replaced ones are not here
         self._resting: set[int] = set()  # threads without a job, by serial
-        self._deadlines = Deadlines(clock, self._expire, f"{name}-walltime")
+        self._deadlines = Deadlines(site.clock, self._expire, f"{name}-walltime")
         self._closed = False
         self._broken: BaseException | None = None
 
@@ -256,7 +258,7 @@ class _Crew:
             job.serial = serial
             job.began = self._clock.wall()
         if job.task.walltime is not None:
-            self._deadlines.set(job.task.attempt, job.task.walltime)
+            self._deadlines.set(job.task.attempt, job.task.walltime + job.task.grace)
         return job
 
     def _perform(self, job: _Job, began: float) -> Outcome:
@@ -292,11 +294,13 @@ class _Crew:
     def cancel(self, attempts: Collection[AttemptId]) -> None:
         now = self._clock.wall()
         for job in self._take(attempts):
+            warn_if_running(self._site, self.label, job.task, job.began, now)
             tell(job.report, [cancelled(job.task, job.began, now)])
 
     def _expire(self, attempts: Collection[AttemptId]) -> None:
         now = self._clock.wall()
         for job in self._take(attempts):
+            warn_if_running(self._site, self.label, job.task, job.began, now)
             tell(job.report, [expired(job.task, job.began, now)])
 
     def _take(self, attempts: Collection[AttemptId]) -> list[_Job]:

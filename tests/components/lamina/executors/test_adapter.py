@@ -20,7 +20,14 @@ from lamina.executors import (
     Site,
     TaskRequest,
 )
-from lamina.vocabulary import AttemptId, Cause, ExecutorLost, HasStarted, WorkerLost
+from lamina.vocabulary import (
+    AttemptId,
+    Cause,
+    ExecutorLost,
+    HasStarted,
+    TaskWalltime,
+    WorkerLost,
+)
 
 DEADLINE = 20.0
 
@@ -104,6 +111,14 @@ def test_cancel_takes_queued_attempts_out_and_drops_running_ones(one_thread, hea
     gate.set()
     heard.wait_for(3)
     assert ran == [2]
+
+
+def test_code_that_ends_itself_has_the_grace_to_do_so(one_thread, heard):
+    def end_myself() -> None:
+        raise TaskWalltime("ended by itself")
+
+    one_thread.launch([task(1, end_myself, walltime=0, grace=DEADLINE)], heard)
+    assert heard.wait_for(1)[1].failure.error.reason == "ended by itself"
 
 
 def test_walltime_ends_the_attempt_if_not_the_work(one_thread, heard, gate):

@@ -1,4 +1,6 @@
-from lamina.executors import Call, Payload, TaskRequest
+from pathlib import Path
+
+from lamina.executors import Call, Payload, Site, TaskRequest
 from lamina.executors.calls import (
     cancelled,
     closed,
@@ -8,8 +10,9 @@ from lamina.executors.calls import (
     refusal,
     run_call,
     tell,
+    warn_if_running,
 )
-from lamina.vocabulary import AttemptId, Cause, HasStarted, WorkerLost
+from lamina.vocabulary import AttemptId, Cause, Event, HasStarted, TaskWalltime, WorkerLost
 
 ONE = AttemptId(1)
 A_TASK = TaskRequest(ONE, Call(abs, (1,)), name="a", walltime=2.5)
@@ -35,6 +38,18 @@ def test_a_dropped_attempt_says_whether_it_goes_on():
     assert "pool" in str(running.error)
 
 
+def test_only_what_goes_on_is_warned_of(caplog):
+    events: list[Event] = []
+    site = Site(run_dir=Path(), emit=events.extend)
+    warn_if_running(site, "pool", A_TASK, None, 9.0)
+    assert events == []
+    warn_if_running(site, "pool", A_TASK, 6.5, 9.0)
+    facts = {"name": "a", "attempt": 1, "executor": "pool", "after": 2.5}
+    assert events == [Event(9.0, "task.unstopped", facts)]
+    warn_if_running(Site(run_dir=Path()), "pool", A_TASK, 6.5, 9.0)
+    assert "goes on in executor 'pool'" in caplog.text
+
+
 def test_an_expired_attempt_names_its_walltime():
     failure = expired(A_TASK, 8.0, 9.0).failure
     assert failure is not None
@@ -48,6 +63,12 @@ def test_an_attempt_that_raised_keeps_its_error_and_times():
     assert outcome.failure.error is error
     assert outcome.failure.cause is Cause.APPLICATION
     assert (outcome.began, outcome.ended) == (8.0, 9.0)
+
+
+def test_an_attempt_that_ended_itself_at_its_walltime_says_so():
+    failure = raised(ONE, TaskWalltime("too long"), 8.0, 9.0).failure
+    assert failure is not None
+    assert failure.cause is Cause.TASK_WALLTIME
 
 
 def test_an_attempt_that_failed_outside_its_code_says_by_what():

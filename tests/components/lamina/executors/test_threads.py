@@ -175,6 +175,25 @@ def test_at_the_end_of_its_walltime_an_attempt_fails_and_its_thread_is_replaced(
     assert heard.wait_for(2)[1].value == 1
 
 
+def test_what_it_cannot_stop_it_warns_of(heard, gate, tmp_path, caplog):
+    events = []
+    pool = ThreadPoolExecutor(max_threads=1)
+    pool.start(Site(run_dir=tmp_path, emit=events.extend))
+    occupy(pool, heard, gate, walltime=0.02)
+    heard.wait_for(1)
+    pool.close()
+    assert [(event.kind, event.facts["attempt"]) for event in events] == [("task.unstopped", 0)]
+    assert "goes on" in caplog.text
+
+
+def test_code_that_ends_itself_has_the_grace_to_do_so(pool, heard):
+    def end_myself() -> None:
+        raise TaskWalltime("ended by itself")
+
+    pool.launch([task(1, end_myself, walltime=0, grace=DEADLINE)], heard)
+    assert heard.wait_for(1)[1].failure.error.reason == "ended by itself"
+
+
 def test_close_answers_everything_and_it_can_be_started_again(pool, heard, gate, tmp_path):
     occupy(pool, heard, gate)
     pool.launch([task(1, abs, -1)], heard)
