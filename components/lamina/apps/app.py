@@ -27,6 +27,10 @@ R = TypeVar("R")
 S = TypeVar("S")
 
 
+_BASH_GRACE = 5.0
+"""Seconds: bash apps kill their command themselves, which a busy machine may take a moment for."""
+
+
 class Kind(enum.Enum):
     """What happens to the function of an app."""
 
@@ -66,12 +70,23 @@ class App(Generic[P, R]):
             if unknown := sorted(self._options.ignore_for_cache - known):
                 msg = f"ignore_for_cache of {self.__name__} names {', '.join(unknown)}, "
                 raise ConfigError(msg + "which it has no parameter for")
+        if self._kind is Kind.JOIN:
+            self._refuse_for_join(self._options.of_executors())
         self._task_name = self._options.name or self.__name__
         self._task_options = TaskOptions(
             join=self._kind is Kind.JOIN,
+            grace=_BASH_GRACE if self._kind is Kind.BASH else 0.0,
             memo_function=self._function if self._options.cache else None,
             **self._options.for_tasks(),
         )
+
+    def _refuse_for_join(self, given: Iterable[str]) -> None:
+        if given := sorted(given):
+            msg = (
+                f"{self.__name__} is a join_app, whose body runs on a thread of the kernel: "
+                f"{', '.join(given)} cannot be honoured there. Give it to the apps that it calls."
+            )
+            raise ConfigError(msg)
 
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> AppFuture[R]: ...
@@ -106,6 +121,8 @@ class App(Generic[P, R]):
         self, kernel: Kernel, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> AppFuture[R]:
         call = read_special_call(self._shape, kernel, self._task_name, args, kwargs)
+        if call.resources is not None and self._kind is Kind.JOIN:
+            self._refuse_for_join(["parsl_resource_specification"])
         future: AppFuture[R] = AppFuture()
         future._kernel = kernel
         files = call.data_futures(future)

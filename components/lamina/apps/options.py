@@ -152,6 +152,11 @@ class Options:
             msg = "retries and retry are both given; write retry=Retries(n) alone"
             raise ConfigError(msg)
 
+    def of_executors(self) -> frozenset[str]:
+        """The options that are given and that only an executor can honour."""
+        names = ("env", "executors", "expected", "hints", "memory_limit", "resources")
+        return frozenset(name for name in names if getattr(self, name))
+
     def for_tasks(self) -> dict[str, Any]:
         """What all tasks of the app have in common, but for what is as the defaults."""
         retry = self.retry if self.retries is None else Retries(self.retries)

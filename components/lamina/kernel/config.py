@@ -9,6 +9,7 @@ import attrs
 from lamina.dependencies import DependencyResolver, resolver_named
 from lamina.events import EventSink
 from lamina.executors import Executor
+from lamina.kernel.task import INTERNAL
 from lamina.memo import Memo
 from lamina.plugins import ConfigErrors, Mistake, resolve
 from lamina.retry_policy import Retries, RetryPolicy, default_policy
@@ -130,6 +131,11 @@ def _of_executors(executors: Any) -> Iterator[str]:
             )
         elif not isinstance(executor.label, str) or not executor.label:
             yield f"executors[{index}] has the label {executor.label!r}; it must be a name"
+        elif executor.label == INTERNAL:
+            yield (
+                f"executors[{index}] has the label {INTERNAL!r}, which is what the kernel calls "
+                f"its own threads; give it another, such as label={INTERNAL + '2'!r}"
+            )
         elif executor.label in seen:
             yield (
                 f"two executors have the label {executor.label!r}; give each its own, "

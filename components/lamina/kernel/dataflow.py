@@ -50,13 +50,17 @@ class DataFlowKernel:
         self.config = Config() if config is None else config
         self._clock: Clock = SystemClock() if clock is None else clock
         self._run_dir = make_run_dir(self.config.run_dir)
+        self._memo = InMemoryMemo() if self.config.memoizer is None else self.config.memoizer
+        self._memo.start(self._run_dir, self._clock)
         sinks = self.config.event_sinks
         self._stream = Dispatcher(sinks) if sinks else None
         emit = self._stream
-        self._memo = InMemoryMemo() if self.config.memoizer is None else self.config.memoizer
-        self._memo.start(self._run_dir, self._clock)
         site = Site(run_dir=self._run_dir, clock=self._clock, emit=emit)
-        self._fleet = Fleet(self.config.executors, self.config.router, site)
+        try:
+            self._fleet = Fleet(self.config.executors, self.config.router, site)
+        except BaseException:
+            self._put_away()
+            raise
         self._resolver = self.config.resolver
         self._engine = Engine(
             self._fleet,
@@ -216,9 +220,13 @@ class DataFlowKernel:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         self._fleet.close(left)
         self._end_all(idle=False)
-        self._memo.close()
         engine.callbacks.flush(_PATIENCE)
         engine.stop()
+        self._put_away()
+
+    def _put_away(self) -> None:
+        """Close what there is before the executors start, and after they have ended."""
+        self._memo.close()
         if self._stream is not None:
             self._stream.close(_PATIENCE)
 

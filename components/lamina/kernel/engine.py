@@ -21,13 +21,14 @@ from lamina.kernel.memories import Memories
 from lamina.kernel.phases import (
     Consult,
     Effect,
+    Expire,
     Joined,
     Launch,
     Phase,
     Prepare,
     Resolve,
 )
-from lamina.kernel.task import Task
+from lamina.kernel.task import INTERNAL, Task
 from lamina.kernel.timer import Timer
 from lamina.memo import Memo
 from lamina.retry_policy import Again, RetryPolicy, Trouble
@@ -43,14 +44,12 @@ from lamina.vocabulary import (
     HasStarted,
     TaskId,
     TaskState,
+    TaskWalltime,
 )
 
-__all__ = ["Engine", "INTERNAL"]
+__all__ = ["Engine"]
 
 _LOG = logging.getLogger(__name__)
-
-INTERNAL = "kernel"
-"""What notes call the kernel's own threads, where join bodies run."""
 
 
 class Engine:
@@ -110,8 +109,8 @@ class Engine:
         for item in news:
             if isinstance(item, Started):
                 started = graph.started(item.attempt)
-                if started is not None and self._emit is not None:
-                    self._tell(self.tasks[started], TaskState.RUNNING)
+                if started is not None:
+                    self._on_started(self.tasks[started])
             elif item.failure is None:
                 self._on_value(item)
             elif item.failure.cause is Cause.CANCELLED:
@@ -120,6 +119,14 @@ class Engine:
                     graph.end(cancelled, TaskState.CANCELLED)
             else:
                 graph.failed(item.attempt, item.failure)
+
+    def _on_started(self, task: Task) -> None:
+        options = task.spec.options
+        if options.join and options.walltime is not None:
+            self.graph.limit(task.id, self._clock.now() + options.walltime)
+            self._timer.set(self.graph.deadline())
+        if self._emit is not None:
+            self._tell(task, TaskState.RUNNING)
 
     def _on_value(self, outcome: Outcome) -> None:
         owner = self.graph.task_of(outcome.attempt)
@@ -149,6 +156,10 @@ class Engine:
     def on_cancelled(self, task: TaskId) -> None:
         """Somebody cancelled a task. Any thread may call this one."""
         self.driver.post(self._on_cancelled, task)
+
+    def is_running(self, task: TaskId) -> bool:
+        """Whether its code is known to run. Any thread may ask."""
+        return self.graph.phase(task) is Phase.RUNNING
 
     def call_later(self, job: Callable[[], None]) -> None:
         """Run done-callbacks, on the thread that is there for them."""
@@ -216,6 +227,10 @@ class Engine:
             task = self.tasks.get(effect.task)
             if task is not None:
                 self._end_join(task)
+        elif isinstance(effect, Expire):
+            task = self.tasks.get(effect.task)
+            if task is not None:
+                self._expire(task)
         else:
             executor = self._fleet.running.get(effect.executor)
             if executor is not None:
@@ -247,14 +262,14 @@ class Engine:
             self._note(task, error)
             self.graph.end(task.id, TaskState.FAILED, error=error)
             return
-        task.attempt = AttemptId(next(self._attempts))
+        task.attempt, task.executor = AttemptId(next(self._attempts)), label
         self.graph.prepared(task.id, task.attempt, label, task.key)
 
     def _launch(self, effect: Launch) -> None:
         tasks = [task for identity in effect.tasks if (task := self.tasks.get(identity))]
         if self._emit is not None:
             for task in tasks:
-                self._tell(task, TaskState.LAUNCHED, effect.executor)
+                self._tell(task, TaskState.LAUNCHED)
         if effect.executor == INTERNAL:
             for task in tasks:
                 self._start_body(task)
@@ -279,6 +294,7 @@ class Engine:
         assert isinstance(call, Call)
 
         def run() -> None:
+            self.report([Started(attempt, self._clock.wall())])
             try:
                 outcome = Outcome(attempt, call.function(*call.args, **call.kwargs))
             except BaseException as error:  # SystemExit too must resolve the future
@@ -334,6 +350,22 @@ class Engine:
         else:
             self.graph.again(task.id)
 
+    def _expire(self, task: Task) -> None:
+        error = TaskWalltime(
+            f"{task.described} has run for longer than its walltime of "
+            f"{task.spec.options.walltime:g} s. A join cannot be stopped: its body, and the tasks "
+            "that it has called, go on",
+            stopped=False,
+        )
+        if self.graph.phase(task.id) is Phase.JOINING or task.attempt is None:
+            self._note(task, error, INTERNAL)
+            self.graph.end(task.id, TaskState.FAILED, error=error)
+            return
+        failure = Failure(
+            cause=Cause.TASK_WALLTIME, error=error, started=HasStarted.YES, stopped=False
+        )
+        self.graph.failed(task.attempt, failure)
+
     def _end_join(self, task: Task) -> None:
         error = join_error(task.described, futures_in(task.joined))
         if error is None:
@@ -367,7 +399,7 @@ class Engine:
         logs = f"; its logs: {', '.join(task.spec.log_paths)}" if task.spec.log_paths else ""
         add_note_once(error, f"raised in {task.described}, attempt {attempt}{where}{logs}")
 
-    def _tell(self, task: Task, state: TaskState, executor: str = "") -> None:
+    def _tell(self, task: Task, state: TaskState) -> None:
         if self._emit is None:
             return
         now = self._clock.wall()
@@ -376,7 +408,7 @@ class Engine:
             "name": task.spec.name,
             "state": str(state),
             "attempt": task.attempt,
-            "executor": executor or self.graph.executor_of(task.id) or None,
+            "executor": task.executor or self.graph.executor_of(task.id) or None,
             "after": now - task.since if task.since else 0.0,
         }
         task.since = now

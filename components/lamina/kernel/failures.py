@@ -37,13 +37,9 @@ def first_failed(futures: Iterable[Future[Any]]) -> tuple[Future[Any], BaseExcep
 
 def dependency_error(task: str, future: Future[Any], error: BaseException) -> DependencyError:
     """What becomes of a task that depends on a failed future."""
-    if isinstance(error, DependencyError):
-        chain = (_name(future), *error.chain)[:_CHAIN]
-        mine = DependencyError(task, error.root, chain)
-        mine.__cause__ = error.__cause__
-    else:
-        mine = DependencyError(task, _name(future))
-        mine.__cause__ = error
+    root, chain, because = _first_failure(future, error)
+    mine = DependencyError(task, root, chain)
+    mine.__cause__ = because
     return mine
 
 
@@ -52,10 +48,19 @@ def join_error(task: str, futures: Sequence[Future[Any]]) -> JoinError | None:
     failed = [(future, error) for future in futures if (error := error_of(future)) is not None]
     if not failed:
         return None
-    future, error = failed[0]
-    mine = JoinError(task, _name(future), len(failed), len(futures))
-    mine.__cause__ = error
+    root, chain, because = _first_failure(*failed[0])
+    mine = JoinError(task, root, len(failed), len(futures), chain)
+    mine.__cause__ = because
     return mine
+
+
+def _first_failure(
+    future: Future[Any], error: BaseException
+) -> tuple[str, tuple[str, ...], BaseException | None]:
+    """Which task failed first, which tasks lie between, nearest first, and what it raised."""
+    if isinstance(error, DependencyError | JoinError):
+        return error.root, (_name(future), *error.chain)[:_CHAIN], error.__cause__
+    return _name(future), (), error
 
 
 def _name(future: Future[Any]) -> str:

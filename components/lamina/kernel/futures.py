@@ -25,6 +25,8 @@ _making = threading.Lock()
 class _Owner(Protocol):
     def on_cancelled(self, task: TaskId) -> None: ...
 
+    def is_running(self, task: TaskId) -> bool: ...
+
     def call_later(self, job: Callable[[], None]) -> None: ...
 
 
@@ -101,6 +103,11 @@ class KernelFuture(Future[R]):
     def done(self) -> bool:
         """Whether it has a result or an exception, or was cancelled."""
         return self._state in _DONE
+
+    def running(self) -> bool:
+        """Whether its task's code is known to run; it can be cancelled all the same."""
+        owner, task = self._owner, self._task
+        return not self.done() and owner is not None and task is not None and owner.is_running(task)
 
     def set_result(self, result: R) -> None:
         """Resolve it.

@@ -39,6 +39,7 @@ from lamina.kernel.phases import (
     Cancel,
     Consult,
     Effect,
+    Expire,
     Joined,
     Launch,
     Phase,
@@ -51,6 +52,8 @@ __all__ = ["Graph", "GraphError"]
 
 
 _WITH_ATTEMPT = frozenset({Phase.LAUNCHED, Phase.RUNNING})
+_LIMITED = frozenset({Phase.RUNNING, Phase.JOINING})
+_FEW = 64  # timers that are not worth sweeping
 
 
 class GraphError(LaminaError):
@@ -68,6 +71,7 @@ class _Node:
     leader: TaskId | None = None
     followers: dict[TaskId, None] | None = None
     wake: float = 0.0
+    """When its delay, or its walltime, is over."""
 
 
 class Graph:
@@ -184,7 +188,7 @@ class Graph:
             return
         node = self._nodes[task]
         self._move(node, Phase.DECIDING)
-        node.attempt = None
+        node.attempt, node.wake = None, 0.0
         self._effects.append(Consult(task, failure))
 
     def again(self, task: TaskId, wake: float | None = None) -> None:
@@ -196,16 +200,25 @@ class Graph:
             self._make_ready(task, node)
         else:
             self._move(node, Phase.DELAYED)
-            node.wake = wake
-            heapq.heappush(self._timers, (wake, task))
+            self._set_timer(task, node, wake)
+
+    def limit(self, task: TaskId, until: float) -> None:
+        """The task, which runs on a thread of the kernel, has time until then."""
+        node = self._nodes.get(task)
+        if node is not None and node.phase in _LIMITED:
+            self._set_timer(task, node, until)
 
     def time_passed(self, now: float) -> None:
-        """Wake the tasks whose delay is over."""
+        """Wake the tasks whose delay is over, and name those whose walltime is."""
         while self._timers and self._timers[0][0] <= now:
             wake, task = heapq.heappop(self._timers)
             node = self._nodes.get(task)
-            if node is not None and node.phase is Phase.DELAYED and node.wake == wake:
+            if node is None or node.wake != wake:
+                continue
+            if node.phase is Phase.DELAYED:
                 self._make_ready(task, node)
+            elif node.phase in _LIMITED:
+                self._effects.append(Expire(task))
 
     def deadline(self) -> float | None:
         """When to call ``time_passed`` next."""
@@ -280,26 +293,41 @@ class Graph:
         return "" if node is None else node.executor
 
     def check_invariants(self, tasks: Iterable[TaskId] | None = None) -> None:
-        """Raise AssertionError if these tasks (default: all) contradict the rest of the machine."""
-        for task in self._nodes if tasks is None else tasks:
-            node = self._nodes.get(task)
-            if node is None:
-                continue
-            assert (node.attempt is not None) == (node.phase in _WITH_ATTEMPT), task
-            assert (node.leader is not None) == (node.phase is Phase.FOLLOWING), task
-            assert node.waiting == 0 or node.phase in (Phase.WAITING, Phase.JOINING), task
-            assert node.waiting > 0 or node.phase is not Phase.WAITING, task
-            assert node.attempt is None or self._attempts[node.attempt] == task, task
-            assert node.key is None or self._leaders[node.key] == task, task
-            assert not node.followers or node.key is not None, task
-            if node.leader is not None:
-                assert task in (self._nodes[node.leader].followers or ()), task
+        """Raise AssertionError if these tasks (default: all) contradict the rest of the machine.
+
+        With a task, those that follow it, lead it or depend on it are looked at as well.
+        """
         if tasks is None:
+            chosen: Iterable[TaskId] = self._nodes
             assert all(task in self._nodes for task in self._attempts.values())
             assert all(self._nodes[task].key == key for key, task in self._leaders.items())
+        else:
+            chosen = {near for task in tasks for near in (task, *self._neighbours(task))}
+        for task in chosen:
+            node = self._nodes.get(task)
+            if node is not None:
+                self._check(task, node)
         if not self._nodes:
             assert not self._attempts
             assert not self._leaders
+
+    def _neighbours(self, task: TaskId) -> Iterable[TaskId]:
+        node = self._nodes.get(task)
+        if node is None:
+            return ()
+        leader = () if node.leader is None else (node.leader,)
+        return (*leader, *(node.followers or ()), *(node.dependents or ()))
+
+    def _check(self, task: TaskId, node: _Node) -> None:
+        assert (node.attempt is not None) == (node.phase in _WITH_ATTEMPT), task
+        assert (node.leader is not None) == (node.phase is Phase.FOLLOWING), task
+        assert node.waiting == 0 or node.phase in (Phase.WAITING, Phase.JOINING), task
+        assert node.waiting > 0 or node.phase is not Phase.WAITING, task
+        assert node.attempt is None or self._attempts[node.attempt] == task, task
+        assert node.key is None or self._leaders[node.key] == task, task
+        assert not node.followers or node.key is not None, task
+        if node.leader is not None:
+            assert task in (self._nodes[node.leader].followers or ()), task
 
     # How it is done.
 
@@ -308,6 +336,17 @@ class Graph:
             msg = f"a task cannot go from {node.phase.value} to {phase.value}"
             raise GraphError(msg)
         node.phase = phase
+
+    def _set_timer(self, task: TaskId, node: _Node, wake: float) -> None:
+        node.wake = wake
+        heapq.heappush(self._timers, (wake, task))
+        if len(self._timers) > _FEW + 2 * len(self._nodes):  # most are of tasks that have ended
+            self._timers = [
+                (at, one)
+                for at, one in self._timers
+                if (held := self._nodes.get(one)) is not None and held.wake == at
+            ]
+            heapq.heapify(self._timers)
 
     def _make_ready(self, task: TaskId, node: _Node) -> None:
         self._move(node, Phase.PREPARING)
@@ -365,6 +404,8 @@ class Graph:
         self._move(first, node.phase)
         first.leader, first.key = None, key
         first.attempt, first.executor = node.attempt, node.executor
+        if node.wake:
+            self._set_timer(heir, first, node.wake)
         first.followers = dict.fromkeys(followers[1:])
         node.attempt = None
         self._attempts[first.attempt] = heir

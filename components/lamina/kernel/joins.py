@@ -3,6 +3,8 @@
 from concurrent.futures import Future
 from typing import Any
 
+from lamina.dependencies import replace_futures
+
 __all__ = ["futures_in", "results_in"]
 
 
@@ -32,13 +34,8 @@ def futures_in(value: Any) -> list[Future[Any]]:
 
 
 def results_in(value: Any) -> Any:
-    """The same with results in the place of futures; all are done."""
-    if isinstance(value, Future):
-        return value.result(timeout=0)
-    if isinstance(value, dict):
-        return {key: future.result(timeout=0) for key, future in value.items()}
-    results = [future.result(timeout=0) for future in value]
-    return results if isinstance(value, list) else tuple(results)
+    """The same, of the same type, with results in the place of futures; all are done."""
+    return replace_futures(value)
 
 
 def _short(value: object) -> str:

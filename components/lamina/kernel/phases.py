@@ -10,6 +10,7 @@ __all__ = [
     "Cancel",
     "Consult",
     "Effect",
+    "Expire",
     "Joined",
     "Launch",
     "Phase",
@@ -89,4 +90,10 @@ class Joined(NamedTuple):
     task: TaskId
 
 
-Effect: TypeAlias = Resolve | Prepare | Launch | Cancel | Consult | Joined
+class Expire(NamedTuple):
+    """The walltime of this join is over; nobody but the kernel could end it."""
+
+    task: TaskId
+
+
+Effect: TypeAlias = Resolve | Prepare | Launch | Cancel | Consult | Joined | Expire

@@ -26,6 +26,8 @@ class TaskOptions:
     """Labels it may go to; None for all."""
     priority: float = 0
     walltime: float | None = None
+    grace: float = 0.0
+    """Seconds beyond the walltime in which ``function`` ends itself, if its executor cannot."""
     memory_limit: int | None = None
     expected: float | None = None
     resources: Resources | None = None

@@ -10,7 +10,10 @@ from lamina.executors import Call, TaskRequest
 from lamina.kernel.protocol import TaskSpec
 from lamina.vocabulary import AttemptId, Failure, Resources, TaskId
 
-__all__ = ["Task"]
+__all__ = ["INTERNAL", "Task"]
+
+INTERNAL = "kernel"
+"""What notes call the kernel's own threads, where join bodies run; no executor is called so."""
 
 
 @attrs.define(eq=False)
@@ -27,12 +30,13 @@ class Task:
     kwargs: Mapping[str, Any] | None = None
     avoid: Collection[str] = ()
     attempt: AttemptId | None = None
+    executor: str = ""
+    """The label of the one that has, or had, its last attempt."""
     history: list[Failure] | None = None
     key: bytes | None = None
     joined: Any = None
     since: float = 0.0
     """When it entered its state, in seconds since the epoch."""
-    submitted: float = 0.0
 
     @property
     def described(self) -> str:
@@ -58,4 +62,5 @@ class Task:
             self.avoid,
             options.env,
             options.hints,
+            options.grace,
         )

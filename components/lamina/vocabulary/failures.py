@@ -195,19 +195,28 @@ class DependencyError(TaskError):
 
 
 class JoinError(TaskError):
-    """A future that a join app returned has failed; ``__cause__`` is its exception."""
+    """A future that a join app returned has failed.
+
+    ``task`` names the join, ``root`` the task that failed first; ``__cause__`` is the root's
+    exception, and ``chain`` lists the tasks between, nearest first. ``failed`` of the ``joined``
+    futures failed.
+    """
 
     cause = Cause.DEPENDENCY
 
-    def __init__(self, task: str, root: str, failed: int = 1, joined: int = 1) -> None:
+    def __init__(
+        self, task: str, root: str, failed: int = 1, joined: int = 1, chain: Sequence[str] = ()
+    ) -> None:
         super().__init__(f"{task} joined a failure", HasStarted.YES)
-        self.args = (task, root, failed, joined)
+        self.args = (task, root, failed, joined, tuple(chain))
         self.task, self.root, self.failed, self.joined = task, root, failed, joined
+        self.chain = tuple(chain)
 
     def __str__(self) -> str:
+        between = f" (by way of {', '.join(self.chain)})" if self.chain else ""
         return (
             f"{self.task} returned {self.joined} futures, of which {self.failed} failed; "
-            f"the first was {self.root}"
+            f"the first was {self.root}{between}"
         )
 
 

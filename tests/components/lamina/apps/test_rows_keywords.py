@@ -150,6 +150,7 @@ def test_walltime_ends_a_bash_app_with_all_that_it_started(tmp_path: Path) -> No
     line = f"setsid sh -c 'echo $$ > {noted}; exec sleep 100' & wait"
     error = shell(line, walltime=2).exception(WAIT)
     assert isinstance(error, TaskWalltime)
+    assert error.stopped
     pid = int(noted.read_text())
     deadline = time.monotonic() + WAIT
     while _runs(pid):

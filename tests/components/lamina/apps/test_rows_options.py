@@ -249,6 +249,32 @@ def test_a_join_app_has_the_results_of_the_futures_it_returned(kernel: DataFlowK
     assert join_app(spread, data_flow_kernel=kernel)(3).result(WAIT) == [0, 2, 4]
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"env": {"A": "1"}},
+        {"executors": ["threads"]},
+        {"expected": 3},
+        {"memory_limit": "1 GiB"},
+        {"resources": {"cores": 1}},
+    ],
+)
+def test_what_only_executors_honour_is_refused_for_a_join_app(options: dict[str, Any]) -> None:
+    def body() -> None: ...
+
+    with pytest.raises(ConfigError, match=f"{next(iter(options))} cannot be honoured there"):
+        join_app(body, **options)
+    with pytest.raises(ConfigError, match="Give it to the apps that it calls"):
+        join_app(body).options(**options)
+
+
+def test_a_join_app_s_resources_are_refused_at_the_call_too(kernel: DataFlowKernel) -> None:
+    def body() -> None: ...
+
+    with pytest.raises(ConfigError, match="parsl_resource_specification"):
+        _ = join_app(body, data_flow_kernel=kernel)(parsl_resource_specification={"cores": 1})
+
+
 def test_a_bash_app_runs_the_command_line_and_gives_0(
     kernel: DataFlowKernel, tmp_path: Path
 ) -> None:

@@ -29,6 +29,7 @@ from tests.fakes.executors import HandExecutor
         ({"executors": [3]}, r"executors\[0\] is 3; it must be an executor"),
         ({"executors": [HandExecutor]}, r"executors\[0\] is <class"),
         ({"executors": [HandExecutor("")]}, "it must be a name"),
+        ({"executors": [HandExecutor("kernel")]}, "label='kernel2'"),
         ({"retries": True}, "whole number"),
         ({"retries": "2"}, "whole number"),
         ({"retry_policy": 3}, r"such as Retries\(2\)"),

@@ -24,6 +24,7 @@ from lamina.vocabulary import (
     KernelClosedError,
     Resources,
     TaskState,
+    TaskWalltime,
     WorkerLost,
 )
 from tests.fakes.executors import HandExecutor
@@ -407,6 +408,74 @@ def test_each_change_of_state_is_an_event(tmp_path: Path) -> None:
         "running",
         "exec_done",
     ]
+
+
+def test_the_last_event_of_a_task_says_which_executor_had_it(tmp_path: Path) -> None:
+    sink, hand = Listener(), HandExecutor()
+    with DataFlowKernel(Config(executors=[hand], run_dir=tmp_path, event_sinks=(sink,))) as kernel:
+        put(kernel, add, 1)
+        hand.run()
+    assert [event.facts["executor"] for event in sink.events] == [None, "hand", "hand"]
+
+
+def test_a_kernel_whose_executor_cannot_start_closes_what_it_had_opened(tmp_path: Path) -> None:
+    class Unwilling(HandExecutor):
+        def start(self, site: Any) -> None:
+            raise ConfigError("no")
+
+    sink = Listener()
+    with pytest.raises(ConfigError, match="no"):
+        DataFlowKernel(Config(executors=[Unwilling()], run_dir=tmp_path, event_sinks=(sink,)))
+    assert sink.closed
+
+
+def test_a_task_runs_in_the_eyes_of_its_future_too(
+    kernel: DataFlowKernel, hand: HandExecutor
+) -> None:
+    future = put(kernel, add, 1)
+    assert not future.running()
+    hand.begin()
+    assert future.running()
+    hand.run()
+    assert not future.running()
+
+
+@pytest.mark.parametrize("where", ["body", "joining"])
+def test_a_join_has_a_walltime_for_its_body_and_what_it_joins(
+    kernel: DataFlowKernel, hand: HandExecutor, where: str
+) -> None:
+    go = threading.Event()
+
+    def body() -> Any:
+        if where == "body":
+            go.wait(WAIT)
+        return put(kernel, add, 1)
+
+    join = put(kernel, body, join=True, walltime=0.05)
+    error = join.exception(WAIT)
+    go.set()
+    assert isinstance(error, TaskWalltime)
+    assert not error.stopped
+    assert "go on" in str(error)
+
+
+def test_a_join_that_is_cancelled_leaves_the_tasks_that_it_called(
+    kernel: DataFlowKernel, hand: HandExecutor
+) -> None:
+    inner: list[KernelFuture[Any]] = []
+
+    def body() -> Any:
+        inner.append(put(kernel, add, 1))
+        return inner[0]
+
+    join = put(kernel, body, join=True)
+    pause, task = threading.Event(), join.task_id
+    assert task is not None
+    while kernel.state(task) is not TaskState.JOINING:
+        pause.wait(0.001)
+    assert join.cancel()
+    hand.run()
+    assert inner[0].result(WAIT) == 2
 
 
 def test_submission_from_many_threads_loses_nothing(tmp_path: Path) -> None:

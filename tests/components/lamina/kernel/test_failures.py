@@ -36,6 +36,21 @@ def test_the_root_is_handed_down_and_the_chain_is_bounded() -> None:
     assert len(error.chain) == 8
 
 
+def test_the_root_is_found_through_joins_and_dependents_alike() -> None:
+    root = ValueError("boom")
+    dependent = dependency_error("dependent", failed(root), root)
+    join = join_error("join", [failed(dependent)])
+    assert join is not None
+    assert (join.root, join.__cause__) == (dependent.root, root)
+    outer = dependency_error("outer", failed(join), join)
+    assert (outer.root, outer.__cause__) == (dependent.root, root)
+    assert len(outer.chain) == 2
+    joined_again = join_error("again", [failed(outer)])
+    assert joined_again is not None
+    assert joined_again.__cause__ is root
+    assert "by way of" in str(joined_again)
+
+
 def test_a_cancelled_future_has_failed() -> None:
     future: KernelFuture[int] = KernelFuture()
     future.cancel()

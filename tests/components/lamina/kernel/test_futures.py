@@ -18,6 +18,9 @@ class Owner:
     def on_cancelled(self, task: TaskId) -> None:
         self.cancelled.append(task)
 
+    def is_running(self, task: TaskId) -> bool:
+        return task == 3
+
     def call_later(self, job: Callable[[], None]) -> None:
         self.later.append(job)
 
@@ -38,6 +41,15 @@ def test_callbacks_are_left_to_the_owner_and_only_where_there_are_any() -> None:
     assert len(owner.later) == 1
     assert plain.described == "f (task 4)"
     assert plain.belongs_to(owner)
+
+
+def test_it_runs_when_its_owner_says_so_and_until_it_is_done() -> None:
+    future: KernelFuture[int] = KernelFuture()
+    assert not future.running()
+    future.bind(Owner(), TaskId(3), "f")
+    assert future.running()
+    future.set_result(1)
+    assert not future.running()
 
 
 def test_without_an_owner_callbacks_run_at_once() -> None:

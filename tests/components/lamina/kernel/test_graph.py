@@ -6,6 +6,7 @@ from lamina.kernel.graph import Graph, GraphError
 from lamina.kernel.phases import (
     Cancel,
     Consult,
+    Expire,
     Joined,
     Launch,
     Phase,
@@ -169,6 +170,40 @@ def test_ending_all_idle_ones_leaves_what_executors_have() -> None:
     assert len(graph) == 0
 
 
+def test_a_walltime_names_the_task_once_and_only_while_it_runs_or_joins() -> None:
+    graph = Graph()
+    running(graph, 0)
+    graph.started(a(0))
+    graph.limit(t(0), 5.0)
+    assert graph.deadline() == 5.0
+    graph.time_passed(5.0)
+    assert graph.take() == [Expire(t(0))]
+    graph.failed(a(0), FAILURE)
+    graph.again(t(0))
+    graph.take()
+    graph.limit(t(0), 7.0)  # it does not run yet
+    graph.prepared(t(0), a(1), "x")
+    graph.started(a(1))
+    graph.limit(t(0), 9.0)
+    graph.joining(a(1), [], 1)
+    graph.time_passed(8.9)
+    graph.take()
+    assert graph.phase(t(0)) is Phase.JOINING
+    graph.time_passed(9.0)
+    assert graph.take() == [Expire(t(0))]
+
+
+def test_timers_of_what_has_ended_are_swept() -> None:
+    graph = Graph()
+    for number in range(1000):
+        running(graph, number)
+        graph.started(a(number))
+        graph.limit(t(number), 1e9)
+        graph.succeeded(a(number), None)
+        graph.take()
+        assert len(graph._timers) <= 100
+
+
 class Walk:
     """Draws events, plays the shell, and checks what must hold after each."""
 
@@ -176,13 +211,15 @@ class Walk:
         self.chance = random.Random(seed)
         self.graph = Graph()
         self.now = 0.0
-        self.tasks = self.attempts = 0
+        self.tasks = self.attempts = self.events = 0
         self.live: list[TaskId] = []
         self.flying: list[AttemptId] = []
         self.foreign: list[TaskId] = []
         self.deciding: list[TaskId] = []
+        self.expired = 0
+        self.keys: dict[TaskId, bytes] = {}
         self.resolved: set[TaskId] = set()
-        self.launched: set[AttemptId] = set()
+        self.touched: set[TaskId] = set()
 
     def pick(self, items: list):  # type: ignore[type-arg, no-untyped-def]
         index = self.chance.randrange(len(items))
@@ -190,67 +227,99 @@ class Walk:
         return items.pop()
 
     def step(self) -> None:
+        """One event, whatever else is drawn before there is one to be had."""
+        while not self.event():
+            pass
+        self.events += 1
+        self.settle()
+
+    def event(self) -> bool:
         graph, draw = self.graph, self.chance.random()
         if draw < 0.3 and len(graph) < 200:
-            task = t(self.tasks)
-            self.tasks += 1
-            waits = {
-                t(self.chance.randrange(max(1, self.tasks - 50), self.tasks + 1) - 1)
-                for _ in range(self.chance.randrange(3))
-            }
-            foreign = self.chance.random() < 0.1
-            graph.submitted(task, waits, int(foreign))
-            self.live.append(task)
-            if foreign:
-                self.foreign.append(task)
+            self.submit()
         elif draw < 0.4 and self.foreign:
-            graph.foreign_done(self.pick(self.foreign))
+            graph.foreign_done(self.touch(self.pick(self.foreign)))
         elif draw < 0.45 and self.live:
-            graph.cancelled(self.pick(self.live))
+            graph.cancelled(self.touch(self.pick(self.live)))
         elif draw < 0.5:
             self.now += 1
             graph.time_passed(self.now)
+        elif draw < 0.5001:
+            graph.end_all(TaskState.FAILED, OOPS, idle=self.chance.random() < 0.9)
         elif draw < 0.6 and self.deciding:
-            task = self.pick(self.deciding)
-            if graph.phase(task) is Phase.DECIDING:
-                if self.chance.random() < 0.5:
-                    graph.again(task, self.now + 2 if self.chance.random() < 0.5 else None)
-                else:
-                    graph.end(task, TaskState.FAILED, error=OOPS)
+            self.decide(self.touch(self.pick(self.deciding)))
         elif self.flying:
             self.news(self.pick(self.flying))
-        self.settle()
+        else:
+            return False
+        return True
+
+    def touch(self, task: TaskId) -> TaskId:
+        self.touched.add(task)
+        return task
+
+    def submit(self) -> None:
+        task = self.touch(t(self.tasks))
+        self.tasks += 1
+        waits = {
+            t(self.chance.randrange(max(1, self.tasks - 50), self.tasks + 1) - 1)
+            for _ in range(self.chance.randrange(3))
+        }
+        foreign = self.chance.random() < 0.1
+        self.graph.submitted(task, waits, int(foreign))
+        self.live.append(task)
+        if foreign:
+            self.foreign.append(task)
+
+    def decide(self, task: TaskId) -> None:
+        if self.graph.phase(task) is Phase.DECIDING:
+            if self.chance.random() < 0.5:
+                self.graph.again(task, self.now + 2 if self.chance.random() < 0.5 else None)
+            else:
+                self.graph.end(task, TaskState.FAILED, error=OOPS)
 
     def news(self, attempt: AttemptId) -> None:
         graph, draw = self.graph, self.chance.random()
+        task = graph.task_of(attempt)
+        if task is not None:
+            self.touch(task)
         if draw < 0.3:
             graph.started(attempt)
+            if task is not None and self.chance.random() < 0.2:
+                graph.limit(task, self.now + self.chance.randrange(20))
             self.flying.append(attempt)
         elif draw < 0.5:
             graph.failed(attempt, FAILURE)
         elif draw < 0.6:
-            graph.joining(attempt, [t(max(0, self.tasks - 1 - self.chance.randrange(20)))], 0)
+            foreign = self.chance.random() < 0.3
+            other = t(max(0, self.tasks - 1 - self.chance.randrange(20)))
+            graph.joining(attempt, [other], int(foreign))
+            if foreign and task is not None:
+                self.foreign.append(task)
         else:
             graph.succeeded(attempt, None)
 
     def settle(self) -> None:
-        touched: set[TaskId] = set()
         while effects := self.graph.take():
             for effect in effects:
                 if isinstance(effect, Resolve):
                     assert self.resolved.isdisjoint(effect.tasks), "resolved twice"
                     self.resolved.update(effect.tasks)
                 elif isinstance(effect, Prepare):
-                    touched.update(effect.tasks)
                     for task in effect.tasks:
-                        self.prepare(task)
+                        self.prepare(self.touch(task))
                 elif isinstance(effect, Launch):
-                    touched.update(effect.tasks)
+                    self.touched.update(effect.tasks)
                 elif isinstance(effect, Consult):
-                    self.deciding.append(effect.task)
+                    self.deciding.append(self.touch(effect.task))
                 elif isinstance(effect, Joined):
                     self.graph.end(effect.task, TaskState.EXEC_DONE)
-        self.graph.check_invariants(touched)
+                elif isinstance(effect, Expire):
+                    assert self.graph.phase(effect.task) in (Phase.RUNNING, Phase.JOINING, None)
+                    self.expired += 1
+                    self.graph.end(effect.task, TaskState.FAILED, error=OOPS)
+        self.graph.check_invariants(self.touched)
+        self.touched.clear()
         assert len(self.resolved) + len(self.graph) == self.tasks
 
     def prepare(self, task: TaskId) -> None:
@@ -258,21 +327,16 @@ class Walk:
             self.graph.end(task, TaskState.DEP_FAIL, error=OOPS)
             return
         key = bytes([self.chance.randrange(30)]) if task % 3 == 0 else None
-        if key is not None and task in self.keys:
-            key = self.keys[task]
-        elif key is not None:
-            self.keys[task] = key
+        if key is not None:
+            key = self.keys.setdefault(task, key)
         attempt = a(self.attempts)
         self.attempts += 1
         if self.graph.prepared(task, attempt, "xy"[task % 2], key):
             self.flying.append(attempt)
 
-    keys: dict[TaskId, bytes] = {}
-
 
 def test_a_random_walk_of_100_000_events_breaks_no_invariant() -> None:
     walk = Walk(seed=20)
-    walk.keys = {}
     for number in range(100_000):
         walk.step()
         if number % 500 == 0:
@@ -280,5 +344,7 @@ def test_a_random_walk_of_100_000_events_breaks_no_invariant() -> None:
     walk.graph.end_all(TaskState.FAILED, OOPS, idle=False)
     walk.settle()
     walk.graph.check_invariants()
+    assert walk.events == 100_000
     assert len(walk.resolved) == walk.tasks > 10_000
+    assert walk.expired > 100
     assert sum(walk.graph.ended.values()) == walk.tasks

@@ -1,5 +1,6 @@
+from collections import OrderedDict
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -26,6 +27,19 @@ def done(value: object) -> Future[Any]:
 def test_results_have_the_shape_of_what_was_returned(value: Any, results: Any) -> None:
     assert all(future.done() for future in futures_in(value))
     assert results_in(value) == results
+
+
+class Pair(NamedTuple):
+    left: Any
+    right: Any
+
+
+def test_a_container_of_another_type_keeps_it() -> None:
+    pair = Pair(done(1), done(2))
+    assert results_in(pair) == Pair(1, 2)
+    assert type(results_in(pair)) is Pair
+    assert type(results_in(OrderedDict(a=done(1)))) is OrderedDict
+    assert pair.left.result() == 1, "the caller's own is not changed"
 
 
 @pytest.mark.parametrize(
