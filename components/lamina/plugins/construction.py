@@ -100,6 +100,7 @@ class _Maker:
         self, factory: Callable[..., Any], options: Mapping[str, object], path: str, what: str
     ) -> Any:
         before = len(self.mistakes)
+        unknown = 0
         parameters = {
             name: parameter
             for name, parameter in inspect.signature(factory).parameters.items()
@@ -115,6 +116,7 @@ class _Maker:
                 there = ", ".join(known) or "none"
                 guess = did_you_mean(name, known)
                 self.wrong(where, f"{what} has no such option{guess}; its options are: {there}")
+                unknown += 1
             elif name in self.nested and _names_plugins(value):
                 arguments[name] = self.inner(self.nested[name], value, where)
             else:
@@ -122,13 +124,40 @@ class _Maker:
         for name in known:
             if parameters[name].default is inspect.Parameter.empty and name not in options:
                 self.wrong(_join(path, name), f"{what} needs this option")
-        if len(self.mistakes) > before:
+        if len(self.mistakes) > before + unknown:
             return None
-        try:
-            return factory(**arguments)
-        except (ConfigError, TypeError, ValueError) as error:
-            self.wrong(path or what, str(error))
-            return None
+        # With no more than unknown options, it is made all the same, for what it says of the rest.
+        made = self.made(factory, arguments, path, what)
+        return None if unknown else made
+
+    def made(
+        self, factory: Callable[..., Any], arguments: dict[str, Any], path: str, what: str
+    ) -> Any:
+        """Call the factory; where it refuses, find out how many of the options it would refuse.
+
+        Constructing starts nothing and may be done any number of times, so each refusal is put
+        down to the option without which it is not heard, and the rest is tried without that one.
+        """
+        while True:
+            made, error = _tried(factory, arguments)
+            if error is None:
+                return made
+            if isinstance(error, ConfigErrors):
+                for mistake in error.mistakes:
+                    self.wrong(_below(path or what, mistake.path), mistake.says)
+                return None
+            culprit = next(
+                (name for name in arguments if _is_to_blame(name, factory, arguments, error)), None
+            )
+            if culprit is None:
+                self.wrong(path or what, str(error))
+                return None
+            self.wrong(_join(path, culprit), str(error))
+            if _needs(factory, culprit):
+                return None
+            arguments = {name: arguments[name] for name in arguments if name != culprit}
+            if _tried(factory, arguments)[1] is None:
+                return None
 
     def inner(self, group: str, value: object, path: str) -> Any:
         if isinstance(value, list | tuple):
@@ -147,6 +176,36 @@ class _Maker:
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
+
+
+def _below(path: str, rest: str) -> str:
+    """The path of a mistake that was found with a path of its own."""
+    return f"{path}{rest}" if not rest or rest.startswith("[") else _join(path, rest)
+
+
+def _tried(
+    factory: Callable[..., Any], arguments: Mapping[str, Any]
+) -> tuple[Any, ConfigError | TypeError | ValueError | None]:
+    try:
+        return factory(**arguments), None
+    except (ConfigError, TypeError, ValueError) as error:
+        return None, error
+
+
+def _needs(factory: Callable[..., Any], name: str) -> bool:
+    parameter = inspect.signature(factory).parameters.get(name)
+    return parameter is not None and parameter.default is inspect.Parameter.empty
+
+
+def _is_to_blame(
+    name: str, factory: Callable[..., Any], arguments: Mapping[str, Any], error: BaseException
+) -> bool:
+    """Whether the error is another one, or none, without this option."""
+    if _needs(factory, name):
+        return name in str(error)
+    rest = {other: value for other, value in arguments.items() if other != name}
+    without = _tried(factory, rest)[1]
+    return without is None or str(without) != str(error)
 
 
 def _names_plugins(value: object) -> bool:

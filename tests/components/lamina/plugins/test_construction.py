@@ -134,7 +134,7 @@ def test_all_mistakes_come_at_once_each_with_its_path():
         "provider.nodes",
         "provider.partition",
         "executors[1].use",
-        "executors[2]",
+        "executors[2].max_threads",
     }
     assert "did you mean 'label'?" in found["labl"]
     assert found["label"] == "is 3; it must be text"
@@ -147,7 +147,34 @@ def test_all_mistakes_come_at_once_each_with_its_path():
 
 def test_what_a_validator_says_has_a_path():
     bad = {"use": "things_to_construct:Provider", "partition": "p", "nodes": 0}
-    assert ">= 1" in mistakes(provider=bad)["provider"]
+    assert ">= 1" in mistakes(provider=bad)["provider.nodes"]
+
+
+def test_what_several_validators_say_comes_at_once_each_with_its_path():
+    provider = {"use": "local", "init_blocks": -1, "max_blocks": -2, "labl": "x", "min_blocks": 0}
+    with pytest.raises(ConfigErrors) as caught:
+        construct("providers", provider, path="provider")
+    found = dict(caught.value.mistakes)
+    assert set(found) == {"provider.labl", "provider.init_blocks", "provider.max_blocks"}
+    assert "make it 0 or more" in found["provider.init_blocks"]
+
+
+def test_what_a_plug_in_finds_by_itself_stands_below_its_path():
+    bad = {"use": "htex", "max_workers_per_node": 0, "heartbeat_period": -1, "labl": "x"}
+    with pytest.raises(ConfigErrors) as caught:
+        construct("executors", bad, path="executors[0]")
+    says = [mistake.says for mistake in caught.value.mistakes]
+    assert all(mistake.path.startswith("executors[0]") for mistake in caught.value.mistakes)
+    assert any(text.startswith("max_workers_per_node") for text in says)
+    assert any(text.startswith("heartbeat_period") for text in says)
+
+
+def test_two_options_that_contradict_are_told_once():
+    provider = {"use": "local", "min_blocks": 5, "max_blocks": 3}
+    with pytest.raises(ConfigErrors) as caught:
+        construct("providers", provider)
+    (mistake,) = caught.value.mistakes
+    assert "min_blocks is 5 and max_blocks 3" in mistake.says
 
 
 def test_use_is_needed_and_an_object_takes_no_options():
