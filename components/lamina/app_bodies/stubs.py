@@ -39,3 +39,12 @@ class FutureStub:
 
     def __await__(self) -> Any:
         raise WaitInsideTaskError(self.described)
+
+    def __getitem__(self, key: object) -> NoReturn:
+        raise WaitInsideTaskError(self.described)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        # ``done``, ``add_done_callback``, or an attribute of the result: nobody here knows.
+        if name.startswith("__"):
+            raise AttributeError(name)  # asked by pickle, copy and the like, which can do without
+        raise WaitInsideTaskError(self.described)

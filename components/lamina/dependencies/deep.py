@@ -6,8 +6,11 @@ for the set of the types of its elements, which CPython answers without running 
 
 import copy
 import dataclasses
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from functools import partial
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import attrs
@@ -22,8 +25,9 @@ _ATOMS = frozenset(
 def find_futures(value: object) -> Iterator[tuple[str, Future[Any]]]:
     """Every future in a value, with the path that leads to it: ``("[2]['rates']", future)``.
 
-    It looks into lists, tuples, dicts (keys and values), sets, dataclasses and attrs instances,
-    however deep, in the order of their elements; each container once, so cycles do no harm.
+    It looks into lists, tuples, deques, dicts and read-only views of them (keys and values),
+    sets, dataclasses, attrs instances, namespaces and partials, however deep, in the order of
+    their elements; each container once, so cycles do no harm. It does not look into other objects.
     """
     seen: set[int] = set()
     todo: list[tuple[str, object]] = [("", value)]
@@ -46,14 +50,14 @@ def _plain(items: Iterable[object]) -> bool:
 
 def _parts(item: object) -> list[tuple[str, object]]:
     """The elements of a container that may be or hold futures, each with its step."""
-    if isinstance(item, list | tuple):
+    if isinstance(item, list | tuple | deque):
         if _plain(item):
             return []
         names = getattr(item, "_fields", None) if isinstance(item, tuple) else None
         if names is not None and len(names) == len(item):
             return [(f".{name}", part) for name, part in zip(names, item, strict=True)]
         return [(f"[{n}]", part) for n, part in enumerate(item) if type(part) not in _ATOMS]
-    if isinstance(item, dict):
+    if isinstance(item, dict | MappingProxyType):
         keys = [] if _plain(item) else [(".keys()", k) for k in item if type(k) not in _ATOMS]
         if _plain(item.values()):
             return keys
@@ -62,6 +66,8 @@ def _parts(item: object) -> list[tuple[str, object]]:
         ]
     if isinstance(item, set | frozenset):
         return [] if _plain(item) else [("{…}", part) for part in item if type(part) not in _ATOMS]
+    if isinstance(item, partial):
+        return [(".func", item.func), (".args", item.args), (".keywords", item.keywords)]
     return [(f".{name}", getattr(item, name)) for name in _field_names(item) if _has(item, name)]
 
 
@@ -76,7 +82,7 @@ def _field_names(item: object) -> list[str]:
         return [field.name for field in dataclasses.fields(kind)]
     if attrs.has(kind):
         return [field.name for field in attrs.fields(kind)]
-    return []
+    return list(vars(item)) if isinstance(item, SimpleNamespace) else []
 
 
 def _has(item: object, name: str) -> bool:
@@ -116,7 +122,13 @@ def _replace(value: Any, done: dict[int, Any]) -> Any:
 def _remade(value: Any, done: dict[int, Any]) -> Any:
     if isinstance(value, dict):
         return _remade_dict(value, done)
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, MappingProxyType):
+        below = dict(value)
+        remade_below = _remade_dict(below, done)
+        return value if remade_below is below else MappingProxyType(remade_below)
+    if isinstance(value, partial):
+        return _remade_partial(value, done)
+    if isinstance(value, list | tuple | deque | set | frozenset):
         if _plain(value):
             return value
         old = list(value)
@@ -139,6 +151,14 @@ def _remade(value: Any, done: dict[int, Any]) -> Any:
     for name, part in changes.items():
         object.__setattr__(remade, name, part)
     return remade
+
+
+def _remade_partial(value: "partial[Any]", done: dict[int, Any]) -> "partial[Any]":
+    parts = (value.func, value.args, value.keywords)
+    func, args, keywords = (_replace(part, done) for part in parts)
+    if all(new is old for new, old in zip((func, args, keywords), parts, strict=True)):
+        return value
+    return type(value)(func, *args, **keywords)
 
 
 def _remade_dict(value: dict[Any, Any], done: dict[int, Any]) -> dict[Any, Any]:
@@ -167,7 +187,7 @@ def _like(value: Any, parts: list[Any]) -> Any:
         return kind(parts)
     remade = copy.copy(value)
     remade.clear()
-    if isinstance(value, list):
+    if isinstance(value, list | deque):
         remade.extend(parts)
     else:
         remade.update(parts)

@@ -36,7 +36,7 @@ class ShallowResolver:
 
 @attrs.frozen
 class DeepResolver:
-    """Futures count at any depth of lists, tuples, dicts, sets, dataclasses and attrs classes."""
+    """Futures count at any depth of the containers that ``find_futures`` looks into."""
 
     @property
     def name(self) -> str:

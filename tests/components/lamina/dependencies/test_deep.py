@@ -1,7 +1,9 @@
 import time
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
 import attrs
@@ -50,6 +52,9 @@ CASES = [
     (lambda f: Attrs(f), Attrs(7), ".x"),
     (lambda f: Unset([f]).x, [7], "[0]"),
     (lambda f: OrderedDict(a=f), OrderedDict(a=7), "['a']"),
+    (lambda f: deque([1, f], 5), deque([1, 7], 5), "[1]"),
+    (lambda f: MappingProxyType({"a": f}), MappingProxyType({"a": 7}), "['a']"),
+    (lambda f: SimpleNamespace(a=f), SimpleNamespace(a=7), ".a"),
 ]
 
 
@@ -64,6 +69,16 @@ def test_a_future_is_found_and_replaced_in_each_kind_of_container(
     assert result == wanted
     assert type(result) is type(wanted)
     assert list(find_futures(value)) == [(path, future)], "the caller's own was changed"
+
+
+def test_a_partial_has_its_futures_replaced() -> None:
+    future = done(7)
+    value = partial(max, future, key=[future])
+    assert [path for path, _ in find_futures(value)] == [".args[0]", ".keywords['key'][0]"]
+    result = replace_futures(value)
+    assert (result.func, result.args, result.keywords) == (max, (7,), {"key": [7]})
+    plain = partial(max, 1)
+    assert replace_futures(plain) is plain
 
 
 def test_what_holds_no_future_stays_the_same_object() -> None:
