@@ -180,6 +180,21 @@ def test_exit_mode_says_what_the_end_of_with_does(tmp_path: Path) -> None:
         Config(exit_mode="never")  # type: ignore[arg-type]
 
 
+def test_an_exception_in_the_block_ends_what_it_would_have_waited_for(tmp_path: Path) -> None:
+    gate = threading.Event()
+    futures = []
+
+    def program() -> None:
+        with started(tmp_path, exit_mode="wait") as kernel:
+            futures.append(app(kernel, gate.wait)(WAIT))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        program()
+    gate.set()
+    assert isinstance(futures[0].exception(0), ClosedError)
+
+
 def test_internal_tasks_max_threads_bounds_the_bodies_of_join_apps(tmp_path: Path) -> None:
     most, running, lock = [0], [0], threading.Lock()
     pair = threading.Barrier(2)

@@ -1,5 +1,6 @@
 """One test for each option of a HighThroughputExecutor, on real processes."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -11,7 +12,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from lamina.apps import App, python_app
+from lamina.apps import App, bash_app, python_app
 from lamina.codec import RemoteError
 from lamina.executors_htex import HighThroughputExecutor
 from lamina.kernel import Config, DataFlowKernel
@@ -25,6 +26,7 @@ from lamina.vocabulary import (
     NodeLost,
     SerializationError,
     TaskWalltime,
+    WaitInsideTaskError,
     WorkerLost,
 )
 
@@ -84,6 +86,63 @@ def note(path: str, name: str) -> None:
 def test_label_is_its_name_in_the_kernel(kernel: DataFlowKernel) -> None:
     assert kernel.labels == ("mine",)
     assert app(kernel, double, executors=["mine"])(2).result(WAIT) == 4
+
+
+def test_a_worker_knows_neither_zmq_nor_the_client(tmp_path: Path) -> None:
+    with started(tmp_path, max_workers_per_node=1) as kernel:
+        # No function of this module, which would bring all that this module imports.
+        there = app(kernel, eval)("list(__import__('sys').modules)").result(WAIT)
+    bricks = {name.split(".")[1] for name in there if name.startswith("lamina.")}
+    assert "htex_worker" in bricks
+    assert not any(name.partition(".")[0] == "zmq" for name in there)
+    assert bricks.isdisjoint({"executors_htex", "htex_core", "htex_wire", "kernel", "apps"})
+
+
+def test_an_async_function_runs_to_completion_on_a_worker(kernel: DataFlowKernel) -> None:
+    async def later(value: int) -> int:
+        await asyncio.sleep(0)
+        return 2 * value
+
+    assert app(kernel, later)(21).result(WAIT) == 42
+
+
+class Holder:
+    """Carries a future where no resolver looks."""
+
+    def __init__(self, future: object) -> None:
+        self.future = future
+
+
+def wait_for_it(holder: Holder) -> object:
+    return holder.future.result()  # type: ignore[attr-defined]
+
+
+def ask_it(holder: Holder) -> object:
+    return holder.future.done()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("body", [wait_for_it, ask_it])
+def test_a_future_that_came_to_a_worker_refuses_whatever_is_asked(
+    kernel: DataFlowKernel, body: Callable[[Holder], object]
+) -> None:
+    error = app(kernel, body)(Holder(app(kernel, double)(1))).exception(WAIT)
+    assert isinstance(error, WaitInsideTaskError)
+    assert "join_app" in str(error)
+
+
+def test_a_failure_says_which_attempt_of_which_task_failed_where_and_names_its_logs(
+    kernel: DataFlowKernel, tmp_path: Path
+) -> None:
+    @bash_app(data_flow_kernel=kernel)
+    def fails(stdout: str, stderr: str) -> str:
+        return "exit 3"
+
+    paths = [str(tmp_path / name) for name in ("out", "err")]
+    future = fails(*paths)
+    error = future.exception(WAIT)
+    (said,) = [note for note in error.__notes__ if note.startswith("Lamina: ")]
+    assert f"fails (task {future.task_id}), attempt 1 on mine" in said
+    assert all(path in said for path in paths)
 
 
 def test_max_workers_per_node_is_how_many_tasks_run_at_once(kernel: DataFlowKernel) -> None:
