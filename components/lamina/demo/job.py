@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lamina.demo.graph import ImportGraph
 from lamina.demo.outcome import Ledger, Retried, RunFacts
-from lamina.demo.source import Source, default_roots, find_sources
+from lamina.demo.source import Source, default_roots, find_sources, in_words
 from lamina.demo.store import ResultsInDirectory
 from lamina.retry_policy import Again, Decision, GiveUp, Trouble
 
@@ -69,7 +69,8 @@ def run_demo(options: Options, console: "Console | None" = None) -> int:
     if options.files is not None and not options.files.is_dir():
         console.print(f"{options.files} is no directory.", markup=False)
         return 2
-    sources = find_sources(roots, leave_out_tests=options.files is None)
+    library = options.files is None
+    sources = find_sources(roots, leave_out_tests=library)
     if not sources:
         console.print(f"There is no Python file below {options.files}.", markup=False)
         return 2
@@ -79,7 +80,8 @@ def run_demo(options: Options, console: "Console | None" = None) -> int:
             "--chaos needs worker processes to kill, and the executor here is threads; "
             "going on without it."
         )
-    graph, run = _run(options, engine, [str(root) for root in roots], sources, console)
+    looked_at = in_words(roots, leave_out_tests=library)
+    graph, run = _run(options, engine, looked_at, sources, console)
     report = options.out.resolve() / "report.html"
     report.write_text(page(graph, run), encoding="utf-8", errors="backslashreplace")
     show(console, graph, run, str(report))
@@ -89,7 +91,7 @@ def run_demo(options: Options, console: "Console | None" = None) -> int:
 def _run(
     options: Options,
     engine: "Engine",
-    roots: list[str],
+    looked_at: str,
     sources: list[Source],
     console: "Console",
 ) -> tuple[ImportGraph, RunFacts]:
@@ -122,7 +124,7 @@ def _run(
         if marker is not None:
             marker.unlink(missing_ok=True)
     return graph, RunFacts(
-        roots=tuple(roots),
+        looked_at=looked_at,
         tasks=ledger.submitted,
         failed=ledger.failed,
         reused=memo.hits,

@@ -17,7 +17,8 @@ class Retried(NamedTuple):
 class RunFacts(NamedTuple):
     """How a run went."""
 
-    roots: tuple[str, ...]
+    looked_at: str
+    """Which directories, and what of them was left out."""
     tasks: int
     failed: int
     reused: int

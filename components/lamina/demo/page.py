@@ -40,7 +40,7 @@ def page(graph: ImportGraph, run: RunFacts) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>Lamina: {graph.modules:,} modules</title><style>{_STYLE}</style></head><body>",
         f"<h1>{graph.modules:,} modules in {len(graph.packages):,} packages</h1>",
-        f"<p>{html.escape(', '.join(run.roots))}</p>",
+        f"<p>{html.escape(run.looked_at)}</p>",
         f'<div class="facts">{facts}</div>',
         "<h2>Packages by lines, redder where functions are more complex</h2>",
         picture(graph.packages),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Source", "default_roots", "find_sources"]
+__all__ = ["Source", "default_roots", "find_sources", "in_words"]
 
 _NOT_LIBRARY = frozenset(
     {"__pycache__", "dist-packages", "idle_test", "site-packages", "test", "tests"}
@@ -34,6 +34,14 @@ def default_roots() -> list[Path]:
         if root.is_dir() and root not in roots:
             roots.append(root)
     return roots
+
+
+def in_words(roots: Sequence[Path], *, leave_out_tests: bool) -> str:
+    """What was looked at, for whoever wants to count again."""
+    said = ", ".join(str(root) for root in roots)
+    if not leave_out_tests:
+        return said
+    return f"{said}; without directories named {', '.join(sorted(_NOT_LIBRARY))}"
 
 
 def find_sources(roots: Sequence[Path], *, leave_out_tests: bool) -> list[Source]:

@@ -5,7 +5,7 @@ from lamina.demo.modules import FunctionFacts, ModuleFacts
 from lamina.demo.outcome import Retried, RunFacts
 from lamina.demo.page import page, picture
 
-RUN = RunFacts(("/root",), 9, 1, 2, 3.0, 2, "htex", (Retried("parse <x>", 1, "killed"),), 0, ())
+RUN = RunFacts("/root", 9, 1, 2, 3.0, 2, "htex", (Retried("parse <x>", 1, "killed"),), 0, ())
 
 
 def facts(package: str, lines: int) -> ModuleFacts:

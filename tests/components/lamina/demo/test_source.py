@@ -1,7 +1,7 @@
 import subprocess
 from pathlib import Path
 
-from lamina.demo.source import default_roots, find_sources
+from lamina.demo.source import default_roots, find_sources, in_words
 
 
 def tree(root: Path) -> Path:
@@ -49,3 +49,10 @@ def test_a_root_given_twice_counts_once(tmp_path: Path) -> None:
 
 def test_the_standard_library_is_among_the_default_roots() -> None:
     assert any((root / "argparse.py").is_file() for root in default_roots())
+
+
+def test_it_is_said_what_was_left_out() -> None:
+    assert in_words([Path("/a"), Path("/b")], leave_out_tests=False) == "/a, /b"
+    assert "/a; without directories named __pycache__" in in_words(
+        [Path("/a")], leave_out_tests=True
+    )
