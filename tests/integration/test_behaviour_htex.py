@@ -1,6 +1,7 @@
 """One test for each option of a HighThroughputExecutor, on real processes."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -243,6 +244,17 @@ def test_worker_port_is_where_managers_connect(tmp_path: Path) -> None:
     settings = {"address": "127.0.0.1", "worker_port": port, "max_workers_per_node": 1}
     with started(tmp_path, **settings) as kernel:
         assert app(kernel, double)(3).result(WAIT) == 6
+        socket.create_connection(("127.0.0.1", port), timeout=WAIT).close()
+
+
+def test_worker_port_range_is_where_managers_connect(tmp_path: Path) -> None:
+    first, after = 47100, 47164
+    settings = {"address": "127.0.0.1", "worker_port_range": (first, after)}
+    with started(tmp_path, max_workers_per_node=1, **settings) as kernel:
+        assert app(kernel, double)(3).result(WAIT) == 6
+        config = json.loads((kernel.run_dir / "HighThroughputExecutor/manager.json").read_text())
+        (port,) = {int(name.partition("?")[0].rpartition(":")[2]) for name in config["addresses"]}
+        assert first <= port < after
         socket.create_connection(("127.0.0.1", port), timeout=WAIT).close()
 
 
