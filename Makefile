@@ -1,19 +1,24 @@
 # install · demo · check · test · test-all · bench · bench-peers · soak · wheel; CONTRIBUTING.md says what each is for
 #
 # PYTHON=python3.13 VENV=.venv-3.13 puts the same targets on another interpreter.
-# UNIT and SERIAL narrow a run: make test UNIT=tests/components/lamina/kernel SERIAL=
+# UNIT, SERIAL and SERVICE narrow a run: make test UNIT=tests/components/lamina/kernel SERIAL=
 
 PYTHON ?= python3
 VENV   ?= .venv
-UNIT   ?= tests --ignore=tests/integration --ignore=tests/projects
-SERIAL ?= $(wildcard tests/integration tests/projects)
+# Tests of real processes that look at no clock, and can share the cores with the unit tests.
+SHARING := tests/projects $(addprefix tests/integration/,cpython test_demo_chaos.py \
+           test_demo_library.py test_emulated_schedulers.py test_kernels.py)
+UNIT   ?= $(SHARING) $(filter-out tests/integration tests/projects tests/__pycache__, \
+            $(patsubst %/,%,$(wildcard tests/*/)))
+SERIAL ?= tests/integration $(addprefix --ignore=,$(SHARING))
+SERVICE ?= tests/integration tests/projects
 WORKERS ?= 2
 
 BIN     := $(VENV)/bin
 REPORTS := build/reports/$(notdir $(abspath $(VENV)))
-# Unit tests share the cores; tests of real processes have them to themselves, one at a time.
+# Most tests share the cores; those that measure have them to themselves, one at a time.
 pytest   = $(BIN)/python -m pytest --junitxml=$(REPORTS)/$(1).xml
-serial   = $(call pytest,$(1)) -p no:xdist $(SERIAL)
+alone    = $(call pytest,$(1)) -p no:xdist
 # pytest ends with 5 where nothing was selected, which is no failure here.
 none_ok  = || test $$? -eq 5
 
@@ -50,12 +55,12 @@ check: install
 
 test: install
 	$(if $(UNIT),$(call pytest,unit) -n $(WORKERS) --dist worksteal -m "not service" $(UNIT))
-	$(if $(SERIAL),$(call serial,serial) -m "not service" $(none_ok))
+	$(if $(SERIAL),$(call alone,serial) -m "not service" $(SERIAL) $(none_ok))
 
 # As root: it installs and starts the batch systems, and takes them down again.
 test-all: test
-	$(if $(SERIAL),development/testbed/testbed.sh up)
-	$(if $(SERIAL),$(call serial,service) -m service $(none_ok); \
+	$(if $(SERVICE),development/testbed/testbed.sh up)
+	$(if $(SERVICE),$(call alone,service) -m service $(SERVICE) $(none_ok); \
 	  status=$$?; development/testbed/testbed.sh down; exit $$status)
 
 .PHONY: testbed-up testbed-down

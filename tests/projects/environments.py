@@ -1,9 +1,11 @@
 """Wheels built from this workspace, and environments that have nothing of it but those."""
 
+import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -42,9 +44,18 @@ def build(project: str, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     before = set(out.glob("*.whl"))
     options = ["--quiet", "--no-deps", "--no-build-isolation", "-w", out]
-    run([sys.executable, "-m", "pip", "wheel", *options, ROOT / project], cwd=out)
+    with _one_at_a_time():
+        run([sys.executable, "-m", "pip", "wheel", *options, ROOT / project], cwd=out)
     (built,) = set(out.glob("*.whl")) - before
     return built
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """A build puts files beside the project's own, which another build must not see."""
+    with open(ROOT / "pyproject.toml", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def environment(place: Path, *wheels: Path) -> Path:

@@ -1,56 +1,27 @@
 """The wheel of projects/flow, built and installed in an environment that has nothing of ours."""
 
-import os
-import subprocess
-import sys
 import tomllib
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.projects.environments import ROOT, build, environment, run
+
 PROJECT = ROOT / "projects" / "flow"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-def run(command: Sequence[object], cwd: Path) -> str:
-    """Run a program that finds nothing of this workspace, and return what it prints."""
-    env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    env |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "COLUMNS": "100"}
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("dist")
-    options = ["--quiet", "--no-deps", "--no-build-isolation", "-w", out]
-    run([sys.executable, "-m", "pip", "wheel", *options, PROJECT], cwd=out)
-    [built] = out.glob("*.whl")
-    return built
+    return build("projects/flow", tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
 def fresh(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of a fresh environment with the wheel installed."""
-    env = tmp_path_factory.mktemp("fresh") / "env"
-    run([sys.executable, "-m", "venv", env], cwd=env.parent)
-    pip = [env / "bin" / "python", "-m", "pip", "install", "--quiet"]
-    run([*pip, "-c", ROOT / "constraints.txt", wheel], cwd=env.parent)
-    return env / "bin"
+    return environment(tmp_path_factory.mktemp("fresh") / "env", wheel)
 
 
 def test_each_brick_is_shipped_with_its_card_and_its_types(wheel: Path) -> None:
