@@ -297,9 +297,12 @@ def _at_once(runner: Runner, submit: Submit, tasks: int, watch: Watch | None = N
         held.append(submit())
         if watch is not None and count % watch.every == 0:
             watch.look(count)
-    runner.results(held)
-    if watch is not None:
-        watch.look(tasks)
+    if watch is None:
+        runner.results(held)
+    else:  # what grows while the results come must be seen as well
+        for first in range(0, tasks, watch.every):
+            runner.results(held[first : first + watch.every])
+            watch.look(tasks)
     return time.perf_counter() - began
 
 

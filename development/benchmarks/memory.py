@@ -61,6 +61,6 @@ class Watch:
             self.seen.setdefault(name, []).append([count, size])
 
     def growth(self, name: str, after: int) -> int:
-        """Bytes that a process has grown by since so many tasks had been counted."""
+        """Bytes that a process had grown by, at its largest, since so many tasks were counted."""
         late = [size for count, size in self.seen[name] if count >= after]
-        return late[-1] - late[0] if late else 0
+        return max(late) - late[0] if late else 0
