@@ -169,3 +169,37 @@ def test_the_cores_of_a_task_are_its_own_while_it_runs(manager: _Manager) -> Non
     for cpus, seen in (([one], {one}), (None, every)):
         manager.give(os.sched_getaffinity, 0, **({} if cpus is None else {"cpus": cpus}))
         assert CODEC.load(manager.outcome().buffers) == seen
+
+
+class _SaysWhatItSees:
+    """Unpickled, it is what its process sees at that moment: as a library at its import."""
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return _seen, ()
+
+
+def _seen() -> tuple[str | None, set[int]]:
+    return os.environ.get("LAMINA_OF_A_TASK"), os.sched_getaffinity(0)
+
+
+def test_a_call_is_unpickled_in_the_environment_and_on_the_cores_of_its_task(
+    manager: _Manager,
+) -> None:
+    one = min(os.sched_getaffinity(0))
+    manager.give(_given, _SaysWhatItSees(), env={"LAMINA_OF_A_TASK": "here"}, cpus=[one])
+    assert CODEC.load(manager.outcome().buffers) == ("here", {one})
+
+
+def test_so_is_a_function_by_value(manager: _Manager) -> None:
+    seen = _SaysWhatItSees()
+
+    def see() -> object:
+        return seen
+
+    one = min(os.sched_getaffinity(0))
+    manager.give(see, env={"LAMINA_OF_A_TASK": "here"}, cpus=[one])
+    assert CODEC.load(manager.outcome().buffers) == ("here", {one})
+
+
+def _given(value: object) -> object:
+    return value
