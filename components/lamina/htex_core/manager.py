@@ -51,7 +51,7 @@ from lamina.htex_core.frames import (
     WireOutcome,
     WireTask,
 )
-from lamina.htex_core.limits import LOOK_PERIOD, excess, memory_limit
+from lamina.htex_core.limits import LOOK_PERIOD, excess, facts_of_excess, memory_limit
 from lamina.htex_core.packing import Bound, Packing, asks, with_binding
 from lamina.resources import Binding, ResourceBinder
 
@@ -155,6 +155,8 @@ class _Worker:
     """The attempt that is to be cancelled, once nothing else can be hit."""
     verdict: tuple[str, str] | None = None
     """Why we are killing it: cause and reason."""
+    numbers: dict[str, Any] = attrs.field(factory=dict)
+    """What goes with the verdict, as facts of the outcome."""
     bound: Bound | None = None
     """What it holds of the node, where that is counted."""
 
@@ -446,6 +448,7 @@ class ManagerMachine:
         if worker is None or limit is None or (reason := excess(used, limit)) is None:
             return []
         worker.verdict = ("out_of_memory", reason)
+        worker.numbers = facts_of_excess(used, limit)
         return [KillWorker(number)]
 
     def stop(
@@ -623,6 +626,7 @@ class ManagerMachine:
         for attempt in worker.held:
             facts = {
                 "cause": cause, "reason": reason, "started": "yes", "worker": str(worker.number),
+                **worker.numbers,
             }  # fmt: skip
             began = worker.progress + self.wall_offset
             self._outbox.append([attempt, UNDONE, [], began, now + self.wall_offset, facts])

@@ -212,6 +212,9 @@ def _facts(facts: Any) -> bool:
         and started in _STARTED
         and _text(facts.get("reason"))
         and _text(facts.get("worker", ""))
+        and type(facts.get("peak", 0)) is int
+        and type(facts.get("limit", 0)) is int
+        and _text(facts.get("measured", ""))
     )
 
 

@@ -397,6 +397,7 @@ def test_a_task_over_its_memory_limit_is_killed_once_and_says_so() -> None:
     assert isinstance(sent, SendOut)
     facts = sent.body[2][0][5]
     assert (facts["cause"], facts["started"]) == ("out_of_memory", "yes")
+    assert (facts["peak"], facts["limit"], facts["measured"]) == (101, 100, "watchdog")
     assert "used 101 bytes at its peak; its limit is 100 bytes" in facts["reason"]
 
 
