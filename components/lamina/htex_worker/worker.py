@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import time
+import traceback
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from lamina.codec import Buffer, Codec, dump_error
 from lamina.htex_worker.pipe import (
     DRY,
     FORM,
+    INITIALIZER,
     MARK,
     TASK,
     Assignment,
@@ -29,6 +31,7 @@ from lamina.htex_worker.pipe import (
     read_form,
     read_task,
     record,
+    unfit_record,
     up_record,
 )
 from lamina.vocabulary import SerializationError
@@ -36,6 +39,7 @@ from lamina.vocabulary import SerializationError
 __all__ = ["serve"]
 
 FUNCTIONS_LIMIT = 64 * 2**20  # bytes of functions by value that are kept
+TRACEBACK_LIMIT = 4000  # characters that are told of the failure of an initializer
 READ_SIZE = 2**16  # bytes; more than a bundle of small tasks
 
 # As lamina.htex_core.frames has them; this process does without that brick.
@@ -50,6 +54,21 @@ class _Worker:
         self._functions: OrderedDict[bytes, tuple[bytes, Callable[..., Any] | None]] = OrderedDict()
         """Forms, and what was made of them once it was needed."""
         self._size = 0
+        self._initializer: Assignment | None = None
+
+    def prepare(self) -> None:
+        """Run the initializer, which comes first; if it fails, say so and end this process."""
+        while self._initializer is None:
+            self._read()
+        try:
+            self._call(self._initializer)
+        except BaseException as error:  # of the user's code, or SystemExit: no task may run here
+            said = "".join(traceback.format_exception(error))
+            why = f"{_in_words(error)}\n{said[-TRACEBACK_LIMIT:]}"
+            self._link.sendall(unfit_record(why))
+            raise SystemExit(1) from None
+        finally:
+            _flush()
 
     def run(self) -> None:
         self._link.sendall(up_record(os.getpid()))
@@ -76,6 +95,8 @@ class _Worker:
         for kind, body in self._words():
             if kind == TASK:
                 self._held.append(read_task(body))
+            elif kind == INITIALIZER:
+                self._initializer = read_task(body)
             elif kind == FORM:
                 self._keep(*read_form(body))
             elif kind == MARK:
@@ -153,12 +174,16 @@ class _Worker:
             code, buffers = _UNSENT, [dump_error(error.error, codec.dump)]
         except BaseException as error:  # SystemExit too is only this task's end
             code, buffers = _RAISED, [dump_error(error, codec.dump)]
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except Exception:  # a task closed or replaced it
-                pass
+        _flush()
         return Report(task.attempt, code, began, time.time(), buffers)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:  # a task closed or replaced it
+            pass
 
 
 class _NotSent(Exception):
@@ -213,9 +238,12 @@ def _cores(cpus: Sequence[int] | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def serve(link: socket.socket, claims: int, codec: Codec) -> None:
-    """Serve tasks until the manager closes the socket."""
+def serve(link: socket.socket, claims: int, codec: Codec, *, has_initializer: bool = False) -> None:
+    """Serve tasks until the manager closes the socket; an initializer, if there is one, first."""
+    worker = _Worker(link, claims, codec)
     try:
-        _Worker(link, claims, codec).run()
+        if has_initializer:
+            worker.prepare()
+        worker.run()
     except (BrokenPipeError, ConnectionResetError):
         pass  # the manager is gone
