@@ -35,6 +35,7 @@ from lamina.htex_core import (
     Recall,
     SendOut,
     StartWorker,
+    WrittenCall,
     make_plugin,
     memory_limit,
     pack_parts,
@@ -47,13 +48,16 @@ from lamina.htex_worker import (
     DRY,
     NEED,
     OUTCOME,
+    UNFIT,
     UP,
     MalformedRecord,
     Records,
     form_record,
+    initializer_record,
     mark_record,
     read_need,
     read_outcome,
+    read_unfit,
     read_up,
     task_record,
 )
@@ -162,6 +166,8 @@ class _Shell:
             binder=binder,
             offer=offer.totals(),
         )
+        said = config.get("initializer")
+        self.initializer = None if said is None else WrittenCall.read(said)
         self.pipes: dict[int, _Pipe] = {}
         self.by_handle: dict[int, _Pipe] = {}
         self.left: LeaveNode | None = None
@@ -308,6 +314,8 @@ class _Shell:
         elif kind == UP:
             pipe.gauge = Gauge(read_up(body))
             self.perform(machine.worker_up(pipe.number, now))
+        elif kind == UNFIT:
+            self.perform(machine.worker_unfit(pipe.number, read_unfit(body), now))
         elif kind == DRY:
             self.perform(machine.worker_dry(pipe.number, now))
         elif kind == NEED:
@@ -437,6 +445,8 @@ class _Shell:
         message: dict[str, Any] = {"fork": number}
         if effect.binding is not None:
             message |= {"env": dict(effect.binding.env), "cpus": effect.binding.cpus}
+        if self.initializer is not None:
+            message["initializer"] = True
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         claims = os.eventfd(0, EFD_SEMAPHORE)
@@ -445,6 +455,11 @@ class _Shell:
         pipe = _Pipe(number, ours, claims)
         self.pipes[number] = self.by_handle[ours.fileno()] = pipe
         self.dealer.watch(ours.fileno())
+        if (first := self.initializer) is not None:
+            if first.digest is not None and first.form is not None:
+                pipe.out.add((form_record(first.digest, first.form),))
+            pipe.out.add(initializer_record(first.digest, first.buffers))
+            self.write(pipe)
 
     def close(self) -> None:
         """Leave nothing below us, then nothing of us."""

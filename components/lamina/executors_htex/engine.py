@@ -31,7 +31,7 @@ from lamina.executors_htex.link import Link
 from lamina.executors_htex.outcomes import outcome_of, outcomes_of_ended
 from lamina.executors_htex.settings import Settings
 from lamina.executors_htex.standing import BlockStanding
-from lamina.executors_htex.wiring import Written, unsendable, write
+from lamina.executors_htex.wiring import Written, unsendable, write, write_initializer
 from lamina.htex_core import (
     Broken,
     Buffer,
@@ -48,6 +48,7 @@ from lamina.htex_core import (
     SendUp,
     Sorted,
     StartInterchange,
+    Unfit,
     unpack,
     write_plugin,
 )
@@ -68,6 +69,7 @@ class Engine:
 
     def __init__(self, settings: Settings, site: Site, codec: Codec, package: str) -> None:
         self.settings, self.site, self.codec, self.package = settings, site, codec, package
+        self._initializer = write_initializer(settings.initializer, settings.initargs, codec)
         self.directory = site.run_dir / settings.label
         self.directory.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
@@ -198,7 +200,7 @@ class Engine:
             if type(effect) is SendUp:
                 if self._link is not None:
                     self._link.put(effect.kind, effect.body)
-            elif isinstance(effect, Deliver | Ended | Ran):
+            elif isinstance(effect, Deliver | Ended | Ran | Unfit):
                 news.append(effect)
             elif isinstance(effect, ManagerCame | ManagerWent):
                 self._blocks.hear(effect)
@@ -357,6 +359,8 @@ class Engine:
             return [outcome_of(wire, item.manager, self.codec) for wire in item.outcomes]
         if isinstance(item, Ended):
             return outcomes_of_ended(item)
+        if isinstance(item, Unfit):
+            _LOG.critical("executor %r: %s", self.settings.label, item.reason)
         if isinstance(item, Ran):
             node = None if item.manager is None else item.manager.host
             return [Started(AttemptId(attempt), at, node) for attempt, at in item.marks]
@@ -402,6 +406,7 @@ class Engine:
             "heartbeat_threshold": self.settings.heartbeat_threshold,
             "keys": self._config["keys"],
             "package": self.package,
+            "initializer": None if self._initializer is None else self._initializer.as_json(),
             "program": list(own_identity()),
             "sys_path": [str(Path(entry).resolve()) for entry in sys.path if Path(entry).exists()],
             "workers": self.settings.max_workers_per_node,

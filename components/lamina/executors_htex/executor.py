@@ -2,7 +2,7 @@
 
 import copy
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from lamina.codec import Codec
@@ -58,6 +58,9 @@ class HighThroughputExecutor(PoolFace):
         strategy: How many blocks there should be; None for ``Simple()``.
         queue_order: Which task is next; None for ``PriorityFirst()``.
         manager_selector: Which node gets it; None for ``TurnManagerSelector()``.
+        initializer: Called once in each worker process before its first task. If it raises, the
+            block ends and so does the executor, with an error that quotes it.
+        initargs: The arguments of ``initializer``.
         codec: ``"cloudpickle"``, ``"pickle"``, or ``"module:name"`` of your own; None for the
             first of these that this distribution has.
 
@@ -89,6 +92,8 @@ class HighThroughputExecutor(PoolFace):
         strategy: ScalingStrategy | None = None,
         queue_order: QueueOrder | None = None,
         manager_selector: ManagerSelector | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
         codec: str | None = None,
     ) -> None:
         self.settings = Settings(
@@ -111,6 +116,8 @@ class HighThroughputExecutor(PoolFace):
             strategy=Simple() if strategy is None else strategy,
             queue_order=queue_order,
             manager_selector=manager_selector,
+            initializer=initializer,
+            initargs=initargs,
             codec_name=codec,
         )
         self._engine: Engine | None = None

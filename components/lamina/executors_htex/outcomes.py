@@ -103,7 +103,12 @@ def _undone(
     cause = Cause(facts["cause"])
     started = HasStarted(facts["started"])
     error = _ERRORS[cause](facts["reason"], started)
-    return _failed(attempt, cause, error, manager, began, ended, started, facts.get("worker"))
+    peak = facts.get("peak")
+    if cause is Cause.OUT_OF_MEMORY:
+        said = facts["reason"], started, peak, facts.get("limit"), facts.get("measured", "")
+        error = TaskOutOfMemory(*said)
+    worker = facts.get("worker")
+    return _failed(attempt, cause, error, manager, began, ended, started, worker, peak)
 
 
 def _failed(
@@ -115,6 +120,7 @@ def _failed(
     ended: float | None,
     started: HasStarted = HasStarted.YES,
     worker: str | None = None,
+    peak_memory: int | None = None,
 ) -> Outcome:
     failure = Failure(
         cause=cause,
@@ -125,5 +131,6 @@ def _failed(
         worker=worker,
         began=began,
         ended=ended,
+        peak_memory=peak_memory,
     )
     return Outcome(AttemptId(attempt), None, failure, began, ended, failure.node, worker)

@@ -3,7 +3,7 @@
 import ipaddress
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -103,6 +103,8 @@ class Settings:
     strategy: ScalingStrategy
     queue_order: QueueOrder | None = None
     manager_selector: ManagerSelector | None = None
+    initializer: Callable[..., object] | None = None
+    initargs: tuple[Any, ...] = ()
     codec_name: str = attrs.field(converter=_place_of_codec)
 
     def __attrs_post_init__(self) -> None:
@@ -180,6 +182,7 @@ def _complaints(settings: Any) -> Iterator[str]:
     yield from _of_ports(settings.worker_port, settings.worker_port_range)
     yield from _of_durations(settings)
     yield from _of_codec(settings.codec_name)
+    yield from _of_initializer(settings.initializer, settings.initargs)
 
 
 def _of_label(label: Any) -> Iterator[str]:
@@ -310,6 +313,13 @@ def _of_codec(name: Any) -> Iterator[str]:
             'codec is "cloudpickle", which only the full distribution has; leave codec out, and '
             "submit functions of modules that workers can import"
         )
+
+
+def _of_initializer(initializer: Any, arguments: Any) -> Iterator[str]:
+    if initializer is not None and not callable(initializer):
+        yield f"initializer is {initializer!r:.100}; it must be a function, or None"
+    if not isinstance(arguments, tuple | list):
+        yield f"initargs is {arguments!r:.100}; write a tuple, such as (1, 2)"
 
 
 def _is_such(value: object, can: tuple[str, ...]) -> bool:

@@ -1,16 +1,23 @@
 """Task requests as they go over the wire."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from lamina.codec import Codec
 from lamina.executors import Outcome, Payload, TaskRequest
-from lamina.htex_core import QueuedTask, QueueOrder, WireTask, comparable, wrapped
+from lamina.htex_core import (
+    QueuedTask,
+    QueueOrder,
+    WireTask,
+    WrittenCall,
+    comparable,
+    wrapped,
+)
 from lamina.resources import write_wanted
-from lamina.vocabulary import Cause, Failure, HasStarted, SerializationError
+from lamina.vocabulary import Cause, ConfigError, Failure, HasStarted, SerializationError
 
-__all__ = ["Written", "rank_of", "unsendable", "write"]
+__all__ = ["Written", "rank_of", "unsendable", "write", "write_initializer"]
 
 _WHOLE = 2**63  # beyond it, msgpack has no room
 _NO_HINTS: Mapping[str, Any] = MappingProxyType({})
@@ -55,6 +62,25 @@ def write(task: TaskRequest, codec: Codec, order: QueueOrder | None = None) -> W
         return (task.attempt, None, buffers, options), rank, None
     wire = (task.attempt, function.digest, buffers, options)
     return wire, rank, function.form
+
+
+def write_initializer(
+    function: Callable[..., object] | None, arguments: tuple[Any, ...], codec: Codec
+) -> WrittenCall | None:
+    """What each worker is to call first.
+
+    Raises:
+        ConfigError: It cannot be sent; the text says why.
+    """
+    if function is None:
+        return None
+    try:
+        form = codec.dump_call(function, tuple(arguments), {})
+    except Exception as error:  # whatever the user's classes do while they are pickled
+        msg = f"the initializer and its initargs cannot be sent to workers: {error}"
+        raise ConfigError(msg) from error
+    digest, content = form.function or (None, None)
+    return WrittenCall(digest, content, [*map(bytes, form.buffers)])
 
 
 def rank_of(task: TaskRequest, order: QueueOrder) -> Any:

@@ -13,6 +13,7 @@ from lamina.htex_core.client import (
     Ready,
     SendUp,
     StartInterchange,
+    Unfit,
 )
 from lamina.htex_core.codec import MalformedFrame, Parts, pack, pack_parts, unpack
 from lamina.htex_core.frames import (
@@ -73,7 +74,7 @@ from lamina.htex_core.selectors import (
     TurnManagerSelector,
 )
 from lamina.htex_core.stream import Buffer, FrameCutter, Outgoing
-from lamina.htex_core.travel import make_plugin, write_plugin
+from lamina.htex_core.travel import WrittenCall, make_plugin, write_plugin
 
 __all__ = [
     "BUILTIN",
@@ -132,10 +133,12 @@ __all__ = [
     "TurnManagerSelector",
     "UNDONE",
     "UNSENT",
+    "Unfit",
     "VALUE",
     "Watch",
     "WireOutcome",
     "WireTask",
+    "WrittenCall",
     "comparable",
     "make_plugin",
     "memory_limit",

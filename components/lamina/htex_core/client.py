@@ -37,6 +37,7 @@ from lamina.htex_core.frames import (
     STARTED,
     STOP,
     TASKS,
+    UNFIT,
     ManagerInfo,
     WireOutcome,
     WireTask,
@@ -55,6 +56,7 @@ __all__ = [
     "Ready",
     "SendUp",
     "StartInterchange",
+    "Unfit",
 ]
 
 
@@ -118,6 +120,12 @@ class Ready(NamedTuple):
     body: Any
 
 
+class Unfit(NamedTuple):
+    """The initializer has failed, in whose words; a Broken will follow. The user is to hear it."""
+
+    reason: str
+
+
 class Broken(NamedTuple):
     """The executor cannot go on; every unresolved attempt has been ended by an Ended before."""
 
@@ -125,7 +133,16 @@ class Broken(NamedTuple):
 
 
 ClientEffect: TypeAlias = (
-    StartInterchange | SendUp | Deliver | Ended | Ran | ManagerCame | ManagerWent | Ready | Broken
+    StartInterchange
+    | SendUp
+    | Deliver
+    | Ended
+    | Ran
+    | ManagerCame
+    | ManagerWent
+    | Ready
+    | Unfit
+    | Broken
 )
 
 _QUEUED, _GRANTED, _DOUBTFUL = range(3)
@@ -408,6 +425,17 @@ class ClientMachine:
                 known.append(mark)
         return [Ran(self.managers.get(uid), known)] if known else []
 
+    def _on_unfit(self, body: Any, now: float) -> list[ClientEffect]:
+        """No worker will fare better, so nobody is to wait for one."""
+        uid, why = body
+        info = self.managers.get(uid)
+        where = f"manager {uid}" if info is None else f"{info.host} (block {info.block})"
+        reason = (
+            f"the initializer has failed on {where}, so the executor gives up; see to it that it "
+            f"can run there, or leave it out. It raised {why}"
+        )
+        return [Unfit(reason), *self.fail(reason)]
+
     def _on_need(self, body: Any, now: float) -> list[ClientEffect]:
         forms = [[digest, self._forms[digest][0]] for digest in body if digest in self._forms]
         return [SendUp(FORMS, forms)] if forms else []
@@ -538,6 +566,7 @@ _HANDLERS = {
     LOST: ClientMachine._on_lost,
     RESULTS: ClientMachine._on_results,
     STARTED: ClientMachine._on_started,
+    UNFIT: ClientMachine._on_unfit,
     NEED: ClientMachine._on_need,
     RETURNED: ClientMachine._on_returned,
 }

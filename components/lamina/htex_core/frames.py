@@ -42,6 +42,7 @@ __all__ = [
     "STOP",
     "TASKS",
     "UNDONE",
+    "UNFIT",
     "UNSENT",
     "VALUE",
     "WELCOME",
@@ -74,6 +75,7 @@ NEED: Final = 22
 RETURNED: Final = 23
 EVENTS: Final = 24
 SAMPLES: Final = 25
+UNFIT: Final = 29  # a worker's initializer has failed, so that no task can run
 # Manager and interchange.
 REGISTER: Final = 30
 WELCOME: Final = 31

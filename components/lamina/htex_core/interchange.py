@@ -45,6 +45,7 @@ from lamina.htex_core.frames import (
     STARTED,
     STOP,
     TASKS,
+    UNFIT,
     WELCOME,
     YIELD,
     ManagerInfo,
@@ -309,6 +310,9 @@ class InterchangeMachine:
 
     def _on_started(self, manager: _Manager, body: Any, now: float) -> list[InterchangeEffect]:
         return [ToClient(STARTED, [manager.info.uid, body])]
+
+    def _on_unfit(self, manager: _Manager, body: Any, now: float) -> list[InterchangeEffect]:
+        return [ToClient(UNFIT, [manager.info.uid, body])]
 
     def _on_returned(self, manager: _Manager, body: Any, now: float) -> list[InterchangeEffect]:
         if not body:
@@ -627,6 +631,7 @@ _FROM_CLIENT = {
 _FROM_MANAGER = {
     RESULTS: InterchangeMachine._on_results,
     STARTED: InterchangeMachine._on_started,
+    UNFIT: InterchangeMachine._on_unfit,
     RETURNED: InterchangeMachine._on_returned,
     NEED: InterchangeMachine._on_need,
     GOODBYE: InterchangeMachine._on_goodbye,

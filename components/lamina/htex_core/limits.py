@@ -1,8 +1,10 @@
 """How much memory a task may use, and what is said of one that uses more."""
 
+from typing import Any
+
 from lamina.htex_core.frames import WireTask
 
-__all__ = ["LOOK_PERIOD", "excess", "memory_limit"]
+__all__ = ["LOOK_PERIOD", "excess", "facts_of_excess", "memory_limit"]
 
 LOOK_PERIOD = 0.25  # seconds between two looks at what a limited task uses
 _MIB = 2**20
@@ -23,6 +25,11 @@ def excess(used: int, limit: int) -> str | None:
         f"it used {_in_words(used)} at its peak; its limit is {_in_words(limit)} "
         "(measured by watching /proc)"
     )
+
+
+def facts_of_excess(used: int, limit: int) -> dict[str, Any]:
+    """What goes with it, in numbers: bytes, and who has measured them."""
+    return {"peak": used, "limit": limit, "measured": "watchdog"}
 
 
 def _in_words(size: int) -> str:

@@ -45,13 +45,14 @@ from lamina.htex_core.frames import (
     STOP,
     TASKS,
     UNDONE,
+    UNFIT,
     WELCOME,
     YIELD,
     ManagerInfo,
     WireOutcome,
     WireTask,
 )
-from lamina.htex_core.limits import LOOK_PERIOD, excess, memory_limit
+from lamina.htex_core.limits import LOOK_PERIOD, excess, facts_of_excess, memory_limit
 from lamina.htex_core.packing import Bound, Packing, asks, with_binding
 from lamina.resources import Binding, ResourceBinder
 
@@ -155,6 +156,8 @@ class _Worker:
     """The attempt that is to be cancelled, once nothing else can be hit."""
     verdict: tuple[str, str] | None = None
     """Why we are killing it: cause and reason."""
+    numbers: dict[str, Any] = attrs.field(factory=dict)
+    """What goes with the verdict, as facts of the outcome."""
     bound: Bound | None = None
     """What it holds of the node, where that is counted."""
 
@@ -183,6 +186,8 @@ class ManagerMachine:
     epoch: int = attrs.field(default=0, init=False)
     connected: bool = attrs.field(default=False, init=False)
     leaving: str | None = attrs.field(default=None, init=False)
+    _unfit: str | None = attrs.field(default=None, init=False)
+    """Why no worker of ours can run a task."""
     _workers: dict[int, _Worker] = attrs.field(factory=dict, init=False)
     _next_worker: int = attrs.field(default=0, init=False)
     _queue: deque[WireTask] = attrs.field(factory=deque, init=False)
@@ -316,6 +321,12 @@ class ManagerMachine:
         worker.progress = now
         return self._assign(now)
 
+    def worker_unfit(self, number: int, why: str, now: float) -> list[ManagerEffect]:
+        """The initializer has failed in a worker: nobody is to run tasks with these settings."""
+        if self._unfit is None:
+            self._unfit = why
+        return self._say_unfit(now) if self.connected else []
+
     def worker_ended_task(
         self, number: int, outcome: WireOutcome, now: float
     ) -> list[ManagerEffect]:
@@ -388,7 +399,7 @@ class ManagerMachine:
         self._end_held(worker, cause, reason, now)
         self._release(worker)
         heappush(self._places, worker.place)
-        if self.leaving is not None:
+        if self.leaving is not None or self._unfit is not None:
             return effects
         if worker.verdict is None:
             self._crashes += 1
@@ -446,6 +457,7 @@ class ManagerMachine:
         if worker is None or limit is None or (reason := excess(used, limit)) is None:
             return []
         worker.verdict = ("out_of_memory", reason)
+        worker.numbers = facts_of_excess(used, limit)
         return [KillWorker(number)]
 
     def stop(
@@ -473,6 +485,8 @@ class ManagerMachine:
     def _on_welcome(self, body: Any, now: float) -> list[ManagerEffect]:
         self.connected = True
         self._lease = self._beat = self._registered
+        if self._unfit is not None:
+            return self._say_unfit(now)
         effects: list[ManagerEffect] = []
         if self._given_back:
             effects.append(SendOut(RETURNED, self._given_back))
@@ -623,6 +637,7 @@ class ManagerMachine:
         for attempt in worker.held:
             facts = {
                 "cause": cause, "reason": reason, "started": "yes", "worker": str(worker.number),
+                **worker.numbers,
             }  # fmt: skip
             began = worker.progress + self.wall_offset
             self._outbox.append([attempt, UNDONE, [], began, now + self.wall_offset, facts])
@@ -770,6 +785,11 @@ class ManagerMachine:
         if soonest is not None:
             self._look_again = soonest
         return effects
+
+    def _say_unfit(self, now: float) -> list[ManagerEffect]:
+        assert self._unfit is not None
+        reason = f"the initializer of a worker has failed: {self._unfit}"
+        return [SendOut(UNFIT, self._unfit), *self._leave(reason, now, orderly=True)]
 
     def _lease_over(self, now: float) -> list[ManagerEffect]:
         silence = now - self._lease

@@ -30,6 +30,7 @@ from lamina.htex_core.frames import (
     STOP,
     TASKS,
     UNDONE,
+    UNFIT,
     UNSENT,
     VALUE,
     YIELD,
@@ -212,6 +213,9 @@ def _facts(facts: Any) -> bool:
         and started in _STARTED
         and _text(facts.get("reason"))
         and _text(facts.get("worker", ""))
+        and type(facts.get("peak", 0)) is int
+        and type(facts.get("limit", 0)) is int
+        and _text(facts.get("measured", ""))
     )
 
 
@@ -276,6 +280,10 @@ def _lost(body: Any) -> bool:
     return _text(uid) and _attempts(attempts) and _text(reason)
 
 
+def _unfit_of(body: Any) -> bool:
+    return type(body) is list and len(body) == 2 and _text(body[0]) and _text(body[1])
+
+
 def _ready(body: Any) -> bool:
     return type(body) is dict and _text(body.get("address"))
 
@@ -304,6 +312,7 @@ _SAYS: Mapping[Sender, Mapping[int, Check]] = {
         STARTED: _marks_of,
         NEED: _digests,
         RETURNED: _attempts,
+        UNFIT: _unfit_of,
         # To a manager.
         TASKS: _tasks,
         FORMS: _forms,
@@ -321,6 +330,7 @@ _SAYS: Mapping[Sender, Mapping[int, Check]] = {
         RETURNED: _attempts,
         GOODBYE: _goodbye,
         HEARTBEAT: _number,
+        UNFIT: _text,
     },
 }
 _ANYBODY: Mapping[int, tuple[Check, ...]] = {

@@ -1,24 +1,48 @@
 """Plug-ins that work in another process: written down as a place and options, and made there.
 
 No pickle: the interchange makes what the program names, from options that msgpack can carry.
+What workers call is opaque bytes here, as everywhere between.
 """
 
+import base64
 import dataclasses
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import attrs
 
 from lamina.vocabulary import ConfigError
 
-__all__ = ["Written", "make_plugin", "write_plugin"]
+__all__ = ["Written", "WrittenCall", "make_plugin", "write_plugin"]
 
 Written: TypeAlias = tuple[str, dict[str, Any]]
 """``module:name`` and the options that it is called with."""
 
 _WHOLE = range(-(2**63), 2**64)  # what msgpack has room for
+
+
+class WrittenCall(NamedTuple):
+    """A call for every worker, as it stands in the configuration of managers."""
+
+    digest: bytes | None
+    form: bytes | None
+    """The function with this digest, where it goes by value."""
+    buffers: Sequence[bytes]
+
+    def as_json(self) -> dict[str, Any]:
+        """What JSON can carry."""
+        form = None if self.form is None else _as_text(self.form)
+        digest = None if self.digest is None else self.digest.hex()
+        return {"digest": digest, "form": form, "buffers": [*map(_as_text, self.buffers)]}
+
+    @staticmethod
+    def read(said: Mapping[str, Any]) -> "WrittenCall":
+        """What ``as_json`` has made, read again."""
+        digest = None if said["digest"] is None else bytes.fromhex(said["digest"])
+        form = None if said["form"] is None else base64.b64decode(said["form"])
+        return WrittenCall(digest, form, [*map(base64.b64decode, said["buffers"])])
 
 
 def write_plugin(plugin: object, what: str) -> Written:
@@ -71,6 +95,10 @@ def make_plugin(written: Written) -> Any:
     for part in name.split("."):
         found = getattr(found, part)
     return found(**options)
+
+
+def _as_text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
 
 
 def _found(module: Any, name: str) -> Any:

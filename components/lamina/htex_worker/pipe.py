@@ -15,16 +15,19 @@ from lamina.vocabulary import LaminaError
 __all__ = [
     "DRY",
     "FORM",
+    "INITIALIZER",
     "MARK",
     "NEED",
     "OUTCOME",
     "TASK",
+    "UNFIT",
     "UP",
     "Assignment",
     "MalformedRecord",
     "Records",
     "Report",
     "form_record",
+    "initializer_record",
     "mark_record",
     "need_record",
     "outcome_record",
@@ -32,9 +35,11 @@ __all__ = [
     "read_need",
     "read_outcome",
     "read_task",
+    "read_unfit",
     "read_up",
     "record",
     "task_record",
+    "unfit_record",
     "up_record",
 ]
 
@@ -42,17 +47,19 @@ __all__ = [
 FORM: Final = 1  # digest, form
 TASK: Final = 2
 MARK: Final = 3  # what was sent before this and is not claimed is not yours any more
+INITIALIZER: Final = 4  # as a task; it is run once, before the worker says that it is up
 # Worker to manager.
 UP: Final = 10  # pid
 OUTCOME: Final = 11
 DRY: Final = 12
 NEED: Final = 13
+UNFIT: Final = 14  # the initializer has failed: text
 
 _WHOLE: Final = 2**16  # bytes; a longer record is read into a place of its own
 
 NO_DIGEST: Final = b"\0" * 16
 
-_KINDS = frozenset((FORM, TASK, MARK, UP, OUTCOME, DRY, NEED))
+_KINDS = frozenset((FORM, TASK, MARK, INITIALIZER, UP, OUTCOME, DRY, NEED, UNFIT))
 _SIZES = {MARK: 0, UP: 4, DRY: 0, NEED: len(NO_DIGEST)}  # of bodies, where they are fixed
 _CODES = frozenset((0, 1, 3))  # value, raised, unsent: as htex_core has them
 
@@ -196,6 +203,11 @@ def task_record(
     return _with_buffers(TASK, head + said, buffers)
 
 
+def initializer_record(digest: bytes | None, buffers: Sequence[Buffer]) -> list[Buffer]:
+    """Write the call that prepares a worker, as parts that belong together."""
+    return _with_buffers(INITIALIZER, _TASK.pack(0, digest or NO_DIGEST, 0, len(buffers)), buffers)
+
+
 def read_task(body: memoryview) -> Assignment:
     """Read a task."""
     attempt, digest, said, count = _TASK.unpack_from(body)
@@ -259,6 +271,16 @@ def read_up(body: memoryview) -> int:
 def need_record(digest: bytes) -> bytes:
     """Ask for a form."""
     return record(NEED, digest)
+
+
+def unfit_record(why: str) -> bytes:
+    """Say that the initializer has failed, and this process ends."""
+    return record(UNFIT, why.encode(errors="replace"))
+
+
+def read_unfit(body: memoryview) -> str:
+    """Read why a worker is unfit."""
+    return bytes(body).decode(errors="replace")
 
 
 def read_need(body: memoryview) -> bytes:

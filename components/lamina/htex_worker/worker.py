@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import time
+import traceback
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from lamina.codec import Buffer, Codec, dump_error
 from lamina.htex_worker.pipe import (
     DRY,
     FORM,
+    INITIALIZER,
     MARK,
     TASK,
     Assignment,
@@ -29,6 +31,7 @@ from lamina.htex_worker.pipe import (
     read_form,
     read_task,
     record,
+    unfit_record,
     up_record,
 )
 from lamina.vocabulary import SerializationError
@@ -36,6 +39,7 @@ from lamina.vocabulary import SerializationError
 __all__ = ["serve"]
 
 FUNCTIONS_LIMIT = 64 * 2**20  # bytes of functions by value that are kept
+TRACEBACK_LIMIT = 4000  # characters that are told of the failure of an initializer
 READ_SIZE = 2**16  # bytes; more than a bundle of small tasks
 
 # As lamina.htex_core.frames has them; this process does without that brick.
@@ -47,8 +51,24 @@ class _Worker:
         self._link, self._claims, self._codec = link, claims, codec
         self._records = Records()
         self._held: deque[Assignment] = deque()
-        self._functions: OrderedDict[bytes, tuple[Callable[..., Any], int]] = OrderedDict()
+        self._functions: OrderedDict[bytes, tuple[bytes, Callable[..., Any] | None]] = OrderedDict()
+        """Forms, and what was made of them once it was needed."""
         self._size = 0
+        self._initializer: Assignment | None = None
+
+    def prepare(self) -> None:
+        """Run the initializer, which comes first; if it fails, say so and end this process."""
+        while self._initializer is None:
+            self._read()
+        try:
+            self._call(self._initializer)
+        except BaseException as error:  # of the user's code, or SystemExit: no task may run here
+            said = "".join(traceback.format_exception(error))
+            why = f"{_in_words(error)}\n{said[-TRACEBACK_LIMIT:]}"
+            self._link.sendall(unfit_record(why))
+            raise SystemExit(1) from None
+        finally:
+            _flush()
 
     def run(self) -> None:
         self._link.sendall(up_record(os.getpid()))
@@ -75,6 +95,8 @@ class _Worker:
         for kind, body in self._words():
             if kind == TASK:
                 self._held.append(read_task(body))
+            elif kind == INITIALIZER:
+                self._initializer = read_task(body)
             elif kind == FORM:
                 self._keep(*read_form(body))
             elif kind == MARK:
@@ -94,46 +116,74 @@ class _Worker:
         raise SystemExit(0)  # the manager is gone
 
     def _keep(self, digest: bytes, form: bytes) -> None:
-        try:
-            function = self._codec.load_function(form)
-        except Exception as error:  # user code: it is the task that has to fail
-            function = _failing(error)
-        self._functions[digest] = (function, len(form))
+        if digest in self._functions:
+            return
+        self._functions[digest] = (form, None)
         self._size += len(form)
         while self._size > FUNCTIONS_LIMIT and len(self._functions) > 1:
-            _, (_, size) = self._functions.popitem(last=False)
-            self._size -= size
+            _, (oldest, _) = self._functions.popitem(last=False)
+            self._size -= len(oldest)
 
-    def _function(self, digest: bytes) -> Callable[..., Any]:
+    def _fetch(self, digest: bytes) -> None:
+        """Have the form of a function here, as the one that was used last."""
         while digest not in self._functions:
             self._link.sendall(need_record(digest))
             self._read()
         self._functions.move_to_end(digest)
-        return self._functions[digest][0]
+
+    def _function(self, digest: bytes) -> Callable[..., Any]:
+        """The function; made when first called for, as a task of its own pays for its imports."""
+        form, function = self._functions[digest]
+        if function is None:
+            try:
+                function = self._codec.load_function(form)
+            except Exception as error:  # user code: it is the task that has to fail
+                why = f"the function cannot be unpickled on the worker: {_in_words(error)}"
+                raise _NotSent(SerializationError(why)) from error
+            self._functions[digest] = (form, function)
+        return function
+
+    def _run(self, task: Assignment) -> Any:
+        """The value of a task; whatever its pickle imports sees its environment and its cores."""
+        options = task.options
+        if not options:
+            return self._call(task)
+        with _variables(options.get("env")), _cores(options.get("cpus")):
+            return self._call(task)
+
+    def _call(self, task: Assignment) -> Any:
+        if task.options.get("runner"):
+            return _run_payload(task.options["runner"], bytes(task.buffers[0]))
+        function = None if task.digest is None else self._function(task.digest)
+        try:
+            call, args, kwargs = self._codec.load_call(task.buffers, function)
+        except Exception as error:  # whatever user classes do while they are unpickled
+            why = f"the call cannot be unpickled on the worker: {_in_words(error)}"
+            raise _NotSent(SerializationError(why)) from error
+        return call(*args, **kwargs)
 
     def _do(self, task: Assignment) -> Report:
         codec = self._codec
-        function = None if task.digest is None else self._function(task.digest)
+        if task.digest is not None:
+            self._fetch(task.digest)
         began = time.time()
         try:
-            call, args, kwargs = _load_call(codec, task, function)
-            options = task.options
-            if options:
-                with _variables(options.get("env")), _cores(options.get("cpus")):
-                    value = call(*args, **kwargs)
-            else:
-                value = call(*args, **kwargs)
+            value = self._run(task)
             code, buffers = _VALUE, _dump(codec, value)
         except _NotSent as error:
             code, buffers = _UNSENT, [dump_error(error.error, codec.dump)]
         except BaseException as error:  # SystemExit too is only this task's end
             code, buffers = _RAISED, [dump_error(error, codec.dump)]
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except Exception:  # a task closed or replaced it
-                pass
+        _flush()
         return Report(task.attempt, code, began, time.time(), buffers)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:  # a task closed or replaced it
+            pass
 
 
 class _NotSent(Exception):
@@ -142,33 +192,16 @@ class _NotSent(Exception):
         self.error = error
 
 
-def _load_call(
-    codec: Codec, task: Assignment, function: Callable[..., Any] | None
-) -> tuple[Callable[..., Any], Sequence[Any], dict[str, Any]]:
-    if task.options.get("runner"):
-        return _run_payload, (task.options["runner"], bytes(task.buffers[0])), {}
-    try:
-        return codec.load_call(task.buffers, function)
-    except Exception as error:  # whatever user classes do while they are unpickled
-        why = f"the call cannot be unpickled on the worker: {type(error).__name__}: {error}"
-        raise _NotSent(SerializationError(why)) from error
-
-
 def _dump(codec: Codec, value: Any) -> Sequence[Buffer]:
     try:
         return codec.dump(value)
     except Exception as error:  # whatever user classes do while they are pickled
-        why = f"the result cannot be pickled: {type(error).__name__}: {error}"
+        why = f"the result cannot be pickled: {_in_words(error)}"
         raise _NotSent(SerializationError(why)) from error
 
 
-def _failing(error: Exception) -> Callable[..., Any]:
-    why = f"the function cannot be unpickled on the worker: {type(error).__name__}: {error}"
-
-    def fail(*args: Any, **kwargs: Any) -> None:
-        raise _NotSent(SerializationError(why))
-
-    return fail
+def _in_words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _run_payload(runner: str, data: bytes) -> Any:
@@ -205,9 +238,12 @@ def _cores(cpus: Sequence[int] | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def serve(link: socket.socket, claims: int, codec: Codec) -> None:
-    """Serve tasks until the manager closes the socket."""
+def serve(link: socket.socket, claims: int, codec: Codec, *, has_initializer: bool = False) -> None:
+    """Serve tasks until the manager closes the socket; an initializer, if there is one, first."""
+    worker = _Worker(link, claims, codec)
     try:
-        _Worker(link, claims, codec).run()
+        if has_initializer:
+            worker.prepare()
+        worker.run()
     except (BrokenPipeError, ConnectionResetError):
         pass  # the manager is gone

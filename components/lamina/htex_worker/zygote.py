@@ -3,8 +3,8 @@
 It is single-threaded and runs no user code, so a worker begins free of threads and of other
 people's state, and is there in a millisecond. It speaks with the manager over a
 ``SOCK_SEQPACKET`` socket, one JSON message each: ``{"fork": n}`` with the worker's socket and
-claims attached, and perhaps its ``env`` and ``cpus``, ``{"kill": n}``; and back
-``{"dead": n, "status": s}``.
+claims attached, and perhaps its ``env`` and ``cpus``, and ``initializer`` where the manager will
+send one to the worker first, ``{"kill": n}``; and back ``{"dead": n, "status": s}``.
 
 It is the subreaper of everything below its workers. Whatever is its child and no worker is
 left over from a dead one, and is killed. When the manager's end of the socket closes, so is
@@ -96,7 +96,8 @@ class _Zygote:
         os.environ["LAMINA_WORKER"] = str(message["fork"])
         if message.get("cpus"):
             os.sched_setaffinity(0, message["cpus"])
-        serve(socket.socket(fileno=link), claims, self._codec)
+        first = bool(message.get("initializer"))
+        serve(socket.socket(fileno=link), claims, self._codec, has_initializer=first)
 
     def _reap(self) -> None:
         dead: list[tuple[int, int]] = []

@@ -118,9 +118,25 @@ class WorkerLost(TaskError):
 
 
 class TaskOutOfMemory(TaskError):
-    """The worker was killed because it used too much memory. More memory would help."""
+    """The worker was killed because it used too much memory. More memory would help.
+
+    ``peak`` is the most that it was seen to use and ``limit`` what it might, in bytes; None where
+    nobody knows. ``measured`` says how: ``"watchdog"`` has looked at its processes in /proc.
+    """
 
     cause = Cause.OUT_OF_MEMORY
+
+    def __init__(
+        self,
+        reason: str,
+        started: HasStarted = HasStarted.YES,
+        peak: int | None = None,
+        limit: int | None = None,
+        measured: str = "",
+    ) -> None:
+        super().__init__(reason, started)
+        self.args = (reason, started, peak, limit, measured)
+        self.peak, self.limit, self.measured = peak, limit, measured
 
 
 class TaskWalltime(TaskError):

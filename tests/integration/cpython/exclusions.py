@@ -18,8 +18,6 @@ EXCLUDED = {
         "ThreadPoolExecutorTest.test_max_workers_negative": _REFUSED,
     },
     "htex": {
-        "InitializerMixin.test_initializer": "workers have no initializer yet",
-        "FailingInitializerMixin.test_initializer": "workers have no initializer yet",
         "ProcessPoolShutdownTest.test_cancel_futures": (
             "expects a task to have begun at once, before any of our workers has come"
         ),
@@ -38,7 +36,8 @@ EXCLUDED = {
             "workers come with their block, not one by one as they are needed"
         ),
         "ProcessPoolExecutorTest.test_killed_child": (
-            "a lost worker does not break the pool: another takes its place"
+            "a lost worker does not break the pool: another takes its place; and it looks for "
+            "processes in private attributes"
         ),
         "ProcessPoolExecutorTest.test_max_tasks_early_shutdown": _RECYCLED,
         "ProcessPoolExecutorTest.test_max_tasks_per_child": _RECYCLED,
@@ -52,7 +51,8 @@ EXCLUDED = {
             "sends a semaphore that only children of multiprocessing can inherit"
         ),
         "ProcessPoolExecutorTest.test_traceback": (
-            "the worker's traceback is a note, so that the exception keeps a cause of its own"
+            "expects a private class of the library as the exception's cause; with us the worker's "
+            "traceback is a note, so that the exception keeps a cause of its own"
         ),
         "ExecutorDeadlockTest.test_error_at_task_unpickle": _UNPICKLED,
         "ExecutorDeadlockTest.test_error_during_result_unpickle_in_result_handler": _UNPICKLED,

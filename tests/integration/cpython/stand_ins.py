@@ -13,6 +13,7 @@ from typing import Any
 
 from lamina.executors import ThreadPoolExecutor
 from lamina.executors_htex import HighThroughputExecutor
+from lamina.executors_htex.engine import Engine
 from lamina.vocabulary import SerializationError, WorkerLost
 
 __all__ = ["Htex", "SerializationError", "Threads", "WorkerLost"]
@@ -65,6 +66,11 @@ class Htex(HighThroughputExecutor):
     def _max_workers(self) -> int | None:
         return self.settings.max_workers_per_node
 
+    @property
+    def _broken(self) -> bool:
+        engine = self._engine
+        return engine is not None and engine._machine.broken is not None
+
 
 class _AsTheirs(logging.Handler):
     """What our executors log, under the name that the tests listen to."""
@@ -80,9 +86,10 @@ def _stand_in() -> None:
     else:
         Htex.__name__ = "ProcessPoolExecutor"
         concurrent.futures.ProcessPoolExecutor = Htex  # type: ignore[assignment, misc]
-    ours = logging.getLogger(ThreadPoolExecutor.__module__)
-    ours.propagate = False
-    ours.addHandler(_AsTheirs())
+    for module in (ThreadPoolExecutor.__module__, Engine.__module__):
+        ours = logging.getLogger(module)
+        ours.propagate = False
+        ours.addHandler(_AsTheirs())
 
 
 _stand_in()

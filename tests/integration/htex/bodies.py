@@ -106,3 +106,21 @@ class Odd(Exception):
 
 def raise_odd() -> None:
     raise Odd
+
+
+_times_prepared = 0
+
+
+def prepare(log: str) -> None:
+    global _times_prepared
+    _times_prepared += 1
+    note(log, os.getpid(), 0.0)
+
+
+def prepared() -> tuple[int, int]:
+    """Who we are, and how often we were prepared."""
+    return os.getpid(), _times_prepared
+
+
+def fail_to_prepare(why: str) -> None:
+    raise ValueError(why)

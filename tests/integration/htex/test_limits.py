@@ -65,6 +65,10 @@ def test_a_task_beyond_its_limit_ends_and_others_go_on(
     assert failure.started is HasStarted.YES
     assert isinstance(failure.error, TaskOutOfMemory)
     assert "its limit is 64.0 MiB (measured by watching /proc)" in str(failure.error)
+    assert (failure.error.limit, failure.error.measured) == (LIMIT, "watchdog")
+    assert failure.error.peak == failure.peak_memory
+    assert failure.peak_memory is not None
+    assert failure.peak_memory > LIMIT
     assert other.result(PATIENCE) == 3 * LIMIT
     assert len(set(before) & set(workers(executor))) == 1
     assert executor.submit(double, 4).result(PATIENCE) == 8

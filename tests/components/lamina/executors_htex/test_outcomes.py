@@ -95,3 +95,15 @@ def test_a_cancelled_attempt_says_so() -> None:
     (outcome,) = outcomes_of_ended(Ended([1], "cancelled", "asked for", "no"))
     assert outcome.failure is not None
     assert outcome.failure.cause is Cause.CANCELLED
+
+
+def test_what_used_too_much_memory_says_how_much_in_numbers() -> None:
+    facts = {
+        "cause": "out_of_memory", "reason": "why", "started": "yes",
+        "peak": 700, "limit": 500, "measured": "watchdog",
+    }  # fmt: skip
+    failure = _failure(UNDONE, [], facts)
+    error = failure.error
+    assert isinstance(error, TaskOutOfMemory)
+    assert (error.peak, error.limit, error.measured) == (700, 500, "watchdog")
+    assert failure.peak_memory == 700

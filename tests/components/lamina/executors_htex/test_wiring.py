@@ -5,9 +5,16 @@ import pytest
 from lamina.codec import PickleCodec
 from lamina.codec_cloudpickle import CloudpickleCodec
 from lamina.executors import Call, Payload, TaskRequest
-from lamina.executors_htex.wiring import unsendable, write
+from lamina.executors_htex.wiring import unsendable, write, write_initializer
 from lamina.htex_core import QueuedTask, comparable
-from lamina.vocabulary import AttemptId, Cause, HasStarted, Resources, SerializationError
+from lamina.vocabulary import (
+    AttemptId,
+    Cause,
+    ConfigError,
+    HasStarted,
+    Resources,
+    SerializationError,
+)
 
 ATTEMPT = AttemptId(7)
 
@@ -107,3 +114,24 @@ def test_what_cannot_be_written_certainly_has_not_started() -> None:
         assert (failure.cause, failure.started) == (Cause.SERIALIZATION, HasStarted.NO)
         assert isinstance(failure.error, SerializationError)
         assert "cannot be pickled" in str(failure.error)
+
+
+def test_without_an_initializer_there_is_nothing_to_write() -> None:
+    assert write_initializer(None, (1,), PickleCodec()) is None
+
+
+def test_an_initializer_is_a_call_for_every_worker() -> None:
+    written = write_initializer(divmod, (7, 2), PickleCodec())
+    assert written is not None
+    assert (written.digest, written.form) == (None, None)
+    function, args, kwargs = PickleCodec().load_call(written.buffers, None)
+    assert function(*args, **kwargs) == (3, 1)
+    by_value = write_initializer(lambda: 5, (), CloudpickleCodec())
+    assert by_value is not None
+    assert by_value.form is not None
+    assert CloudpickleCodec().load_function(by_value.form)() == 5
+
+
+def test_an_initializer_that_cannot_be_sent_is_refused() -> None:
+    with pytest.raises(ConfigError, match="the initializer and its initargs cannot be sent"):
+        write_initializer(abs, (threading.Lock(),), PickleCodec())

@@ -17,6 +17,7 @@ from lamina.htex_core import (
     SendUp,
     Sorted,
     StartInterchange,
+    Unfit,
 )
 from lamina.htex_core.client import ACK_WITHIN, ACKS_LIMIT
 from lamina.htex_core.frames import (
@@ -35,6 +36,7 @@ from lamina.htex_core.frames import (
     STARTED,
     STOP,
     TASKS,
+    UNFIT,
     VALUE,
 )
 
@@ -478,3 +480,18 @@ def test_in_a_random_walk_every_attempt_ends_exactly_once() -> None:
         if isinstance(effect, Ended):
             world.end(effect.attempts)
     assert not world.alive
+
+
+def test_a_failed_initializer_ends_everything_and_says_where_and_why() -> None:
+    machine = running(credit=1)
+    submit(machine, 1, 2)
+    unfit, stop, *ended, broken = machine.frame(UNFIT, 1, ["m", "ValueError: no"], 0.0)
+    assert isinstance(unfit, Unfit)
+    assert "failed on host (block 0)" in unfit.reason
+    assert "It raised ValueError: no" in unfit.reason
+    assert (stop, broken) == (SendUp(STOP, unfit.reason), Broken(unfit.reason))
+    assert ended == [
+        Ended([2], "executor_lost", unfit.reason, "no"),
+        Ended([1], "executor_lost", unfit.reason, "unknown"),
+    ]
+    machine.check()

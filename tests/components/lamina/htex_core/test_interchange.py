@@ -38,6 +38,7 @@ from lamina.htex_core.frames import (
     STARTED,
     STOP,
     TASKS,
+    UNFIT,
     WELCOME,
     YIELD,
 )
@@ -549,3 +550,8 @@ def test_in_a_random_walk_no_attempt_is_with_two_managers_and_none_waits_beside_
     world.admitted.add("last")
     world.see(world.machine.client_frame(ADMIT, ["last"], world.now))
     assert world.holder.keys() == world.tasks
+
+
+def test_a_failed_initializer_is_passed_on_with_the_name_of_its_manager() -> None:
+    machine = running(a=2)
+    assert machine.manager_frame(b"a", UNFIT, 1, "why", 0.0) == [ToClient(UNFIT, ["a", "why"])]

@@ -1,7 +1,7 @@
 import pytest
 
 from lamina.htex_core import memory_limit
-from lamina.htex_core.limits import excess
+from lamina.htex_core.limits import excess, facts_of_excess
 
 MIB = 2**20
 
@@ -23,3 +23,7 @@ def test_a_task_may_use_all_of_its_limit(used: int) -> None:
 def test_one_that_uses_more_is_told_both_figures_and_how_they_were_measured() -> None:
     said = "it used 300.5 MiB at its peak; its limit is 1000 bytes (measured by watching /proc)"
     assert excess(300 * MIB + MIB // 2, 1000) == said
+
+
+def test_the_same_goes_along_in_numbers() -> None:
+    assert facts_of_excess(7, 5) == {"peak": 7, "limit": 5, "measured": "watchdog"}

@@ -34,6 +34,7 @@ from lamina.htex_core.frames import (
     STARTED,
     STOP,
     TASKS,
+    UNFIT,
     WELCOME,
     YIELD,
 )
@@ -397,6 +398,7 @@ def test_a_task_over_its_memory_limit_is_killed_once_and_says_so() -> None:
     assert isinstance(sent, SendOut)
     facts = sent.body[2][0][5]
     assert (facts["cause"], facts["started"]) == ("out_of_memory", "yes")
+    assert (facts["peak"], facts["limit"], facts["measured"]) == (101, 100, "watchdog")
     assert "used 101 bytes at its peak; its limit is 100 bytes" in facts["reason"]
 
 
@@ -671,3 +673,26 @@ def test_in_a_random_walk_no_attempt_is_with_two_workers_and_results_are_kept() 
         assert len(world.workers) == 4
     assert world.next > 5_000
     world.see(world.machine.reconnected(world.now))
+
+
+def test_a_failed_initializer_goes_up_and_the_block_ends() -> None:
+    machine = running(2, up=False)
+    give(machine, 1)
+    assert machine.worker_unfit(1, "ValueError: no", 0.0) == [
+        SendOut(UNFIT, "ValueError: no"),
+        SendOut(RESULTS, [1, 0, []]),
+        SendOut(RETURNED, [1]),
+        SendOut(GOODBYE, ["the initializer of a worker has failed: ValueError: no", []]),
+        LeaveNode("the initializer of a worker has failed: ValueError: no", True),
+    ]
+    machine.check()
+
+
+def test_an_initializer_that_fails_before_we_are_known_is_told_once_we_are() -> None:
+    machine = ManagerMachine(info(1), heartbeat_period=10.0, heartbeat_threshold=30.0)
+    machine.start(0.0)
+    assert machine.worker_unfit(0, "ValueError: no", 0.0) == []
+    assert machine.worker_died(0, "exit status 1", 0, 0.0) == []  # no other takes its place
+    effects = machine.frame(WELCOME, 1, None, 0.0)
+    assert effects[0] == SendOut(UNFIT, "ValueError: no")
+    assert isinstance(effects[-1], LeaveNode)

@@ -1,11 +1,12 @@
 import dataclasses
+import json
 import math
 from typing import Any
 
 import attrs
 import pytest
 
-from lamina.htex_core import RandomManagerSelector, make_plugin, write_plugin
+from lamina.htex_core import RandomManagerSelector, WrittenCall, make_plugin, write_plugin
 from lamina.vocabulary import ConfigError
 
 
@@ -102,3 +103,10 @@ def test_what_is_not_there_is_an_import_error() -> None:
         make_plugin(("no_such_module:It", {}))
     with pytest.raises(AttributeError):
         make_plugin((f"{__name__}:Nothing", {}))
+
+
+@pytest.mark.parametrize(
+    "call", [WrittenCall(None, None, [b"a", b"\xff"]), WrittenCall(b"d" * 16, b"\x00form", [])]
+)
+def test_a_call_for_every_worker_survives_json(call: WrittenCall) -> None:
+    assert WrittenCall.read(json.loads(json.dumps(call.as_json()))) == call

@@ -12,16 +12,19 @@ from lamina.htex_worker import (
     DRY,
     NEED,
     OUTCOME,
+    UNFIT,
     UP,
     Records,
     form_record,
+    initializer_record,
     mark_record,
     read_need,
     read_outcome,
+    read_unfit,
     read_up,
     task_record,
 )
-from lamina.htex_worker.pipe import Report
+from lamina.htex_worker.pipe import Report, up_record
 from lamina.htex_worker.worker import serve
 from lamina.vocabulary import SerializationError
 
@@ -169,3 +172,97 @@ def test_the_cores_of_a_task_are_its_own_while_it_runs(manager: _Manager) -> Non
     for cpus, seen in (([one], {one}), (None, every)):
         manager.give(os.sched_getaffinity, 0, **({} if cpus is None else {"cpus": cpus}))
         assert CODEC.load(manager.outcome().buffers) == seen
+
+
+class _SaysWhatItSees:
+    """Unpickled, it is what its process sees at that moment: as a library at its import."""
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return _seen, ()
+
+
+def _seen() -> tuple[str | None, set[int]]:
+    return os.environ.get("LAMINA_OF_A_TASK"), os.sched_getaffinity(0)
+
+
+def test_a_call_is_unpickled_in_the_environment_and_on_the_cores_of_its_task(
+    manager: _Manager,
+) -> None:
+    one = min(os.sched_getaffinity(0))
+    manager.give(_given, _SaysWhatItSees(), env={"LAMINA_OF_A_TASK": "here"}, cpus=[one])
+    assert CODEC.load(manager.outcome().buffers) == ("here", {one})
+
+
+def test_so_is_a_function_by_value(manager: _Manager) -> None:
+    seen = _SaysWhatItSees()
+
+    def see() -> object:
+        return seen
+
+    one = min(os.sched_getaffinity(0))
+    manager.give(see, env={"LAMINA_OF_A_TASK": "here"}, cpus=[one])
+    assert CODEC.load(manager.outcome().buffers) == ("here", {one})
+
+
+def _given(value: object) -> object:
+    return value
+
+
+class _Prepared(_Manager):
+    """A worker that is to run an initializer first."""
+
+    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
+        self._first = CODEC.dump_call(function, args, {})
+        super().__init__()
+
+    def _serve(self, link: socket.socket) -> None:
+        try:
+            serve(link, self.claims, CODEC, has_initializer=True)
+        except SystemExit:
+            pass
+        finally:
+            link.close()
+
+    def hear(self) -> tuple[int, bytes]:
+        if self._first is not None:
+            call, self._first = self._first, None
+            digest = None if call.function is None else call.function.digest
+            if call.function is not None:
+                self.link.sendall(form_record(call.function.digest, call.function.form))
+            self.link.sendall(b"".join(initializer_record(digest, call.buffers)))
+        return super().hear()
+
+
+PREPARED: list[str] = []
+
+
+def test_a_worker_is_up_once_its_initializer_has_run() -> None:
+    manager = _Prepared(PREPARED.append, "here")
+    try:
+        manager.give(len, [1, 2])
+        assert CODEC.load(manager.outcome().buffers) == 2
+    finally:
+        manager.close()
+
+
+@pytest.mark.parametrize("trouble", [ValueError("not here"), SystemExit(3)])
+def test_a_worker_whose_initializer_fails_says_why_and_ends(trouble: BaseException) -> None:
+    def fail() -> None:
+        raise trouble
+
+    heard: list[tuple[int, bytes]] = []
+
+    class Unfit(_Prepared):
+        def hear(self) -> tuple[int, bytes]:
+            heard.append(super().hear())
+            return UP, up_record(os.getpid())[5:]  # what the constructor waits for
+
+    manager = Unfit(fail)
+    manager.thread.join(5.0)
+    assert not manager.thread.is_alive()
+    manager.close()
+    ((kind, body),) = heard
+    assert kind == UNFIT
+    said = read_unfit(memoryview(body))
+    assert said.startswith(f"{type(trouble).__name__}: {trouble}")
+    assert "Traceback" in said

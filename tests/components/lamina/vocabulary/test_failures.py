@@ -37,6 +37,7 @@ PLAIN = [
 ERRORS = [
     *(kind("why", HasStarted.NO) for kind, _ in PLAIN),
     TaskWalltime("why", HasStarted.YES, False),
+    TaskOutOfMemory("why", HasStarted.YES, 7, 5, "watchdog"),
     DependencyError("a", "b", ["c"]),
     JoinError("a", "b", 1, 2),
 ]
