@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 
 from lamina.channels import Channel, LocalChannel
-from lamina.launchers import Launcher, SingleNodeLauncher
+from lamina.launchers import Launcher, SingleNodeLauncher, stays_on_one_node
 from lamina.providers import BlockRequest, JobStatus
 from lamina.providers_batch.condor_dialect import CondorDialect
 from lamina.providers_batch.engine import BatchEngine, engine_of
@@ -91,6 +91,13 @@ class CondorProvider:
 
     def __attrs_post_init__(self) -> None:
         check_blocks(self)
+        if self.nodes_per_block > 1 and not stays_on_one_node(self.launcher):
+            msg = (
+                f"nodes_per_block is {self.nodes_per_block}, and HTCondor itself runs the script "
+                f"on each node, where {self.launcher!r} would start managers on all of them "
+                "again; leave launcher out"
+            )
+            raise ConfigError(msg)
         dialect = CondorDialect(
             scheduler_options=self.scheduler_options,
             project=self.project,
@@ -100,7 +107,12 @@ class CondorProvider:
             cores_per_slot=self.cores_per_slot,
             mem_per_slot=self.mem_per_slot,
         )
-        object.__setattr__(self, "_engine", engine_of(self, dialect))
+        object.__setattr__(self, "_engine", engine_of(self, dialect, on_each_node=True))
+
+    @property
+    def runs_on_each_node(self) -> bool:
+        """Whether the batch system itself runs the script on each node of a block: it does."""
+        return True
 
     @property
     def blocks_are_local(self) -> bool:

@@ -81,7 +81,8 @@ class CondorDialect:
     def script(self, job: BatchJob) -> str:
         """The description of the job, as comments of the script that it runs."""
         lines = [f"#CONDOR {line}" for line in self._description(job)]
-        return written(lines, "", job, exports=self.environment)
+        speaks = "true" if job.nodes == 1 else '[ "${_CONDOR_PROCNO:-0}" = 0 ]'
+        return written(lines, "", job, exports=self.environment, speaks=speaks)
 
     def submit(self, script: str, path: Path) -> Invocation:
         """The description is read from stdin; the script must exist where condor_submit runs."""
@@ -138,16 +139,19 @@ class CondorDialect:
         return NoAnswer("\n".join(said) or f"condor_rm: {exit_in_words(done.status)}")
 
     def _description(self, job: BatchJob) -> list[str]:
+        each = ".$(NODE)" if job.nodes > 1 else ""
         lines = [
             f"universe = {'parallel' if job.nodes > 1 else 'vanilla'}",
-            f"output = {job.stdout}",
-            f"error = {job.stderr}",
+            f"output = {job.stdout}{each}",
+            f"error = {job.stderr}{each}",
             f"batch_name = {job.name}",
             "notification = never",
             "getenv = true",
         ]
         if job.nodes > 1:
             lines.append(f"machine_count = {job.nodes}")
+            # By itself the job would end with the first of them.
+            lines.append('+ParallelShutdownPolicy = "WAIT_FOR_ALL"')
         if self.cores_per_slot is not None:
             lines.append(f"request_cpus = {self.cores_per_slot}")
         if self.mem_per_slot is not None:

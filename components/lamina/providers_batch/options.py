@@ -6,12 +6,13 @@ from typing import Any, Protocol, TypeAlias
 
 import attrs
 
-from lamina.launchers import Launcher
+from lamina.launchers import Launcher, SingleNodeLauncher
 from lamina.vocabulary import ConfigError, read_bytes, read_seconds
 
 __all__ = [
     "at_least",
     "check_blocks",
+    "check_reach",
     "cmd_timeout",
     "mem_per_node",
     "mem_per_slot",
@@ -103,6 +104,11 @@ class BlockOptions(Protocol):
     """What says how many blocks there may be, and what runs on them."""
 
     @property
+    def nodes_per_block(self) -> int:
+        """Nodes in each block."""
+        ...
+
+    @property
     def init_blocks(self) -> int:
         """Blocks to ask for at once."""
         ...
@@ -143,4 +149,20 @@ def check_blocks(options: BlockOptions) -> None:
         raise ConfigError(msg)
     if isinstance(options.launcher, type) or not callable(options.launcher):
         msg = f"launcher is {options.launcher!r}; write one with its options: SimpleLauncher()"
+        raise ConfigError(msg)
+
+
+def check_reach(options: BlockOptions, reaching: str = "MpiExecLauncher()") -> None:
+    """That managers start on all nodes of a block, where its script runs on the first only.
+
+    Raises:
+        ConfigError: They would all start on the first; the text names a launcher that reaches
+            the others.
+    """
+    if options.nodes_per_block > 1 and isinstance(options.launcher, SingleNodeLauncher):
+        msg = (
+            f"nodes_per_block is {options.nodes_per_block}, and SingleNodeLauncher would start "
+            f"the managers of all of them on the first; write launcher={reaching}, or "
+            "SimpleLauncher() where one manager is to have all nodes"
+        )
         raise ConfigError(msg)

@@ -13,6 +13,7 @@ from lamina.providers_batch.engine import BatchEngine, engine_of
 from lamina.providers_batch.options import (
     at_least,
     check_blocks,
+    check_reach,
     cmd_timeout,
     mem_per_node,
     missing_after,
@@ -101,6 +102,7 @@ class SlurmProvider:
 
     def __attrs_post_init__(self) -> None:
         check_blocks(self)
+        check_reach(self, "SrunLauncher()")
         object.__setattr__(self, "_engine", engine_of(self, self._dialect()))
 
     @property
