@@ -48,7 +48,7 @@ STATES = {
     6: (JobState.COMPLETING, "its output is being brought back"),
     7: (JobState.SUSPENDED, "it is suspended"),
 }
-ENDED = 4
+REMOVED, ENDED = 3, 4
 
 
 @attrs.frozen(kw_only=True)
@@ -63,6 +63,8 @@ class CondorDialect:
     cores_per_slot: int | None = None
     mem_per_slot: int | None = None
     """Bytes."""
+    walltime: float | None = None
+    """Seconds."""
 
     @property
     def name(self) -> str:
@@ -156,6 +158,11 @@ class CondorDialect:
             lines.append(f"request_cpus = {self.cores_per_slot}")
         if self.mem_per_slot is not None:
             lines.append(f"request_memory = {-(-self.mem_per_slot // MIB)}")
+        if self.walltime is not None:
+            limit = -int(-self.walltime // 1)
+            lines.append(
+                f"periodic_remove = JobStatus == 2 && time() - JobCurrentStartDate > {limit}"
+            )
         if self.requirements:
             lines.append(f"requirements = {self.requirements}")
         if self.project:
@@ -194,6 +201,8 @@ def _status(job: dict[str, Any]) -> JobStatus:
         return JobStatus(state=ended, reason=exit_in_words(code), exit_code=code)
     if state not in STATES:
         return JobStatus(state=JobState.UNKNOWN, reason=f"HTCondor says {state!r}")
+    if state == REMOVED and "PeriodicRemove" in str(job.get("RemoveReason", "")):
+        return JobStatus(state=JobState.TIMEOUT, reason="it reached its walltime")
     known, reason = STATES[state]
     said = job.get("HoldReason") if known is JobState.HELD else None
     return JobStatus(state=known, reason=f"{reason}: {said}" if said else reason)

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeAlias
 import attrs
 
 from lamina.launchers import Launcher, SingleNodeLauncher
-from lamina.vocabulary import ConfigError, read_bytes, read_seconds
+from lamina.vocabulary import ConfigError, read_gibibytes, read_seconds
 
 __all__ = [
     "at_least",
@@ -92,12 +92,12 @@ def status_polling_interval(value: float | str) -> float:
 
 def mem_per_node(value: float | str | None) -> int | None:
     """Bytes of a number of GiB, as users know it, or of text with a unit."""
-    return None if value is None else read_bytes(value, unit=2**30, what="mem_per_node")
+    return None if value is None else read_gibibytes(value, what="mem_per_node")
 
 
 def mem_per_slot(value: float | str | None) -> int | None:
     """Bytes of a number of GiB, as users know it, or of text with a unit."""
-    return None if value is None else read_bytes(value, unit=2**30, what="mem_per_slot")
+    return None if value is None else read_gibibytes(value, what="mem_per_slot")
 
 
 class BlockOptions(Protocol):

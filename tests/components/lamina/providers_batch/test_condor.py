@@ -48,6 +48,7 @@ def test_htcondor_is_asked_with_the_options_that_users_know(tmp_path: Path) -> N
         ({"environment": "A=1"}, "write a mapping"),
         ({"transfer_input_files": "a b"}, "write a list"),
         ({"requirements": "a\nb"}, "one line"),
+        ({"walltime": "soon"}, "walltime is 'soon'"),
         ({"project": 3}, "project is 3"),
         ({"mem_per_slot": "much"}, "mem_per_slot"),
         ({"min_blocks": 2}, "max_blocks"),
