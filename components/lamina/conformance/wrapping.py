@@ -2,6 +2,7 @@
 
 import subprocess
 import tempfile
+from pathlib import Path
 
 from lamina.conformance.clauses import Kit, clause, expect
 from lamina.launchers import Launcher
@@ -51,4 +52,43 @@ def _failure(launcher: Launcher) -> None:
     expect(done.returncode == 7, else_say=f"status {done.returncode}")
 
 
-LAUNCHER = Kit("launcher", "Launcher", 1, (_same, _runs, _zero, _failure))
+@clause("launcher.status.all_fail")
+def _all_fail(launcher: Launcher) -> None:
+    """Where every copy ends with the same status, that is the text's."""
+    done = _bash(launcher("(exit 7)", 2, 1))
+    expect(done.returncode == 7, else_say=f"status {done.returncode}, {done.stderr!r}")
+
+
+@clause("launcher.status.some_fail")
+def _some_fail(launcher: Launcher) -> None:
+    """One copy that fails makes the text fail, unless it says ``fail_on_any=False``."""
+    with tempfile.TemporaryDirectory() as folder:
+        seen = f"{folder}/copy"
+        # The others wait for the first: whoever starts the copies may end all when one fails.
+        command = (
+            f'touch {seen}.${{LAMINA_RANK:-0}}\n[ "${{LAMINA_RANK:-0}}" = 0 ] && exit 0\n'
+            f"until [ -e {seen}.0 ]; do sleep 0.02; done\nexit 5"
+        )
+        done = _bash(launcher(command, 2, 1))
+        copies = len(list(Path(folder).iterdir()))
+    enough = copies == 1 or not getattr(launcher, "fail_on_any", True)
+    expect(
+        done.returncode == (0 if enough else 5),
+        else_say=f"status {done.returncode} of {copies} copies, {done.stderr!r}",
+    )
+
+
+@clause("launcher.goes_on")
+def _goes_on(launcher: Launcher) -> None:
+    """What stands after the text is run, and finds what it had set before."""
+    text = launcher("mine=inside; exit 3", 1, 1)
+    done = _bash(f'mine=outside\n{text}\necho "after $? $mine"')
+    expect(done.stdout.endswith("after 3 outside\n"), else_say=f"{done.stdout!r} {done.stderr!r}")
+
+
+LAUNCHER = Kit(
+    "launcher",
+    "Launcher",
+    1,
+    (_same, _runs, _zero, _failure, _all_fail, _some_fail, _goes_on),
+)

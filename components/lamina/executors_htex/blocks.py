@@ -9,11 +9,11 @@ from pathlib import Path
 
 from lamina.blocks import BlockEffect, BlockKeeper, CancelJobs, Fail, SubmitBlock
 from lamina.executors import Site
+from lamina.executors_htex.last_words import LastWords, stream_name
 from lamina.executors_htex.outpost import Outpost, way_back_of
 from lamina.executors_htex.settings import Settings
 from lamina.executors_htex.standing import BlockStanding, Standings
 from lamina.htex_core import ManagerCame, ManagerWent
-from lamina.processes import tail
 from lamina.providers import BlockRequest, ProviderError, ProviderUnavailable
 from lamina.scaling import BlocksView, FailingBlocks, ScalingStrategy
 from lamina.vocabulary import BlockId, Event, JobId
@@ -21,7 +21,6 @@ from lamina.vocabulary import BlockId, Event, JobId
 __all__ = ["Blocks", "block_request"]
 
 ROOT = __package__.rpartition(".")[0]
-STDERR_LINES = 20  # of a block, in the error when the executor gives up
 SHORTEST_WAIT = 0.01  # seconds; between two looks, too
 
 
@@ -59,12 +58,12 @@ class Blocks:
         """Jobs that are to be cancelled, in order, until the provider has heard it."""
         self.used = False
         """Set by whoever submits; tells a block that is idle from one that is idle just now."""
-        self._stderr: dict[BlockId, Path] = {}
         self._standings = Standings()
         (directory / "blocks").mkdir(exist_ok=True)
         channel = way_back_of(provider)
         config = directory / "manager.json"
         self._outpost = None if channel is None else Outpost(channel, config)
+        self.last_words = LastWords(directory / "blocks", self._outpost)
 
     # What other threads tell it; none of these waits.
 
@@ -197,7 +196,6 @@ class Blocks:
 
     def _submit(self, block: BlockId) -> None:
         request = block_request(self._settings.label, self._directory, block)
-        self._stderr[block] = request.stderr
         with self._changed:
             self._standings.requested(block, self._site.clock.wall())
         self._emit("block.requested", block=block)
@@ -249,12 +247,9 @@ class Blocks:
             self._emit("provider.answers")
 
     def _fail(self, effect: Fail) -> None:
-        said = ""
-        if effect.block is not None and effect.block in self._stderr:
-            said = tail(self._stderr[effect.block], STDERR_LINES)
         reason = f"executor {self._settings.label!r} gives up: {effect.reason}"
-        if said:
-            reason += f". The last lines of its stderr:\n{said}"
+        if effect.block is not None and (said := self.last_words.of(effect.block)):
+            reason += f". {said}"
         self._fail_executor(reason)
 
     def _tell(self, turned: BlockStanding | None) -> None:
@@ -281,8 +276,8 @@ def block_request(label: str, directory: Path, block: BlockId) -> BlockRequest:
         name=f"lamina.{label}.block-{block}",
         command=command,
         script_dir=folder,
-        stdout=folder / f"block-{block}.stdout",
-        stderr=folder / f"block-{block}.stderr",
+        stdout=folder / stream_name(block, "stdout"),
+        stderr=folder / stream_name(block, "stderr"),
     )
 
 

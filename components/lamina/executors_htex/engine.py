@@ -54,7 +54,7 @@ from lamina.htex_core import (
     write_plugin,
 )
 from lamina.processes import Identity, has_ended, own_identity, tail
-from lamina.vocabulary import AttemptId
+from lamina.vocabulary import AttemptId, BlockId
 
 __all__ = ["Engine"]
 
@@ -183,6 +183,10 @@ class Engine:
     def scale(self, blocks: int | None) -> None:
         """Have so many blocks; None asks the strategy again."""
         self._blocks.scale(blocks)
+
+    def last_words(self, block: BlockId) -> str:
+        """The last lines that a block has written."""
+        return self._blocks.last_words.of(block)
 
     def blocks(self) -> Sequence[BlockStanding]:
         """What is known of each block."""

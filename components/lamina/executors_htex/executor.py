@@ -25,7 +25,7 @@ from lamina.plugins import resolve
 from lamina.providers import LocalProvider, Provider
 from lamina.resources import ResourceBinder
 from lamina.scaling import ScalingStrategy, Simple
-from lamina.vocabulary import AttemptId, UsageError
+from lamina.vocabulary import AttemptId, BlockId, UsageError
 
 __all__ = ["HighThroughputExecutor"]
 
@@ -200,6 +200,14 @@ class HighThroughputExecutor(PoolFace):
         """What is known of each block that waits or runs, and of the last that have ended."""
         engine = self._engine
         return [] if engine is None else list(engine.blocks())
+
+    def last_words(self, block: str) -> str:
+        """The last lines of a block's stderr and stdout; empty where there are none to be had.
+
+        Where the block's files are on another host it is asked for them, which takes its time.
+        """
+        engine = self._engine
+        return "" if engine is None else engine.last_words(BlockId(block))
 
     def scale(self, blocks: int | None) -> None:
         """Have so many blocks from now on, whatever the strategy says; None: as it says.

@@ -17,7 +17,7 @@ from lamina.channels import ChannelError, RemoteChannel
 from lamina.htex_core import PROTOCOL
 from lamina.providers import BlockRequest, Provider, ProviderUnavailable
 
-__all__ = ["Outpost", "way_back_of"]
+__all__ = ["Outpost", "request_there", "way_back_of"]
 
 ROOT = __package__.rpartition(".")[0]
 KEYS = ("interchange.public", "manager", "manager.public")  # and not the interchange's own
@@ -30,8 +30,22 @@ def way_back_of(provider: Provider) -> RemoteChannel | None:
     return found
 
 
+def request_there(request: BlockRequest, python: str, place: str) -> BlockRequest:
+    """The request as it holds on the other host, where this Python and this directory are."""
+    words = ["env", f"LAMINA_BLOCK={request.block}", python]
+    words += ["-m", f"{ROOT}.htex_worker_pool", f"{place}/manager.json"]
+    there = Path(place)
+    return attrs.evolve(
+        request,
+        command=shlex.join(words),
+        stdout=there / request.stdout.name,
+        stderr=there / request.stderr.name,
+        remote_dir=there,
+    )
+
+
 class Outpost:
-    """One run of an executor, as far as it is on the other host. One thread uses it."""
+    """One run of an executor, as far as it is on the other host. One thread moves requests."""
 
     def __init__(self, channel: RemoteChannel, config: Path) -> None:
         self._channel, self._config = channel, config
@@ -48,15 +62,18 @@ class Outpost:
             self._place = self._place or self._occupied()
         except ChannelError as error:
             raise ProviderUnavailable("the channel", str(error)) from error
-        words = ["env", f"LAMINA_BLOCK={request.block}", self._channel.python]
-        words += ["-m", f"{ROOT}.htex_worker_pool", f"{self._place}/manager.json"]
-        place = Path(self._place)
-        return attrs.evolve(
-            request,
-            command=shlex.join(words),
-            stdout=place / request.stdout.name,
-            stderr=place / request.stderr.name,
-        )
+        return request_there(request, self._channel.python, self._place)
+
+    def tail(self, name: str, lines: int, timeout: float) -> str:
+        """The last lines of a file there; empty if it cannot be read within so many seconds."""
+        if not self._place:
+            return ""
+        command = ("tail", "-n", str(lines), f"{self._place}/{name}")
+        try:
+            done = self._channel.run(command, timeout=timeout)
+        except ChannelError:
+            return ""
+        return done.stdout.rstrip("\n") if done.status == 0 else ""
 
     def _occupied(self) -> str:
         channel = self._channel

@@ -1,24 +1,17 @@
-"""What an executor would do, said before it does it.
+"""What an executor would do, said before it does it."""
 
-The submit script is no imitation: the provider itself writes it, with a channel that takes down
-what it is told to run and runs nothing.
-"""
-
-import shlex
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
 
-from lamina.channels import ChannelError, Completed
-from lamina.executors_htex.blocks import block_request
+from lamina.executors_htex.outpost import way_back_of
+from lamina.executors_htex.rehearsal import REMOTE, rehearse
 from lamina.executors_htex.settings import Settings
+from lamina.launchers import SimpleLauncher, WrappedLauncher
 from lamina.plugins import ConfigErrors, Mistake
-from lamina.providers import ProviderError
 from lamina.resources import Binding, NodeFacts, read_node
-from lamina.vocabulary import BlockId, ConfigError
+from lamina.vocabulary import ConfigError
 
 __all__ = ["ExecutorPlan", "plan_of"]
 
@@ -35,6 +28,8 @@ class ExecutorPlan:
     min_blocks: int
     max_blocks: int
     nodes_per_block: int
+    managers: str
+    """Where in a block the managers start, in words."""
     workers_per_node: int | None
     """None where only the node itself can tell."""
     cores_per_worker: float
@@ -44,10 +39,12 @@ class ExecutorPlan:
     """What each worker of a node is bound to, as far as it can be told from here."""
     link: str
     codec: str
+    remote: str
+    """Where on another host the files of a run are; empty where there is no other host."""
     submitted_with: str
     """The command that submits a block; empty where the provider has none."""
     script: str
-    """What it submits."""
+    """What it submits, or runs."""
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))
@@ -69,7 +66,7 @@ def plan_of(settings: Settings) -> ExecutorPlan:
         workers = binder.offer(node).workers
         places = tuple(binder.at_place(place) for place in range(workers))
     provider = settings.provider
-    command, script = _submission(settings)
+    rehearsed = rehearse(settings)
     return ExecutorPlan(
         label=settings.label,
         provider=provider.label,
@@ -77,14 +74,16 @@ def plan_of(settings: Settings) -> ExecutorPlan:
         min_blocks=provider.min_blocks,
         max_blocks=provider.max_blocks,
         nodes_per_block=provider.nodes_per_block,
+        managers=_managers(settings),
         workers_per_node=workers,
         cores_per_worker=settings.cores_per_worker,
         memory_per_worker=settings.mem_per_worker,
         places=places,
         link=_link(settings),
         codec=settings.codec_name.rpartition(":")[2],
-        submitted_with=command,
-        script=script,
+        remote=_remote(settings),
+        submitted_with=rehearsed.command,
+        script=rehearsed.script,
     )
 
 
@@ -108,6 +107,8 @@ def _contradictions(settings: Settings, node: NodeFacts | None) -> Iterator[str]
             "init_blocks, min_blocks and parallelism are all 0, so that one block is the most "
             "that there will be, and only once there is work; make init_blocks 1"
         )
+    if says := _misses_nodes(settings):
+        yield says
     walltime = getattr(provider, "walltime", None)
     if walltime is not None and walltime <= settings.max_idletime and provider.min_blocks == 0:
         yield (
@@ -137,6 +138,49 @@ def _contradictions(settings: Settings, node: NodeFacts | None) -> Iterator[str]
         )
 
 
+def _one_for_all(settings: Settings) -> bool:
+    """Whether one manager is to have all nodes of a block, as for parallel programs."""
+    return "nodes" in settings.binder().honours
+
+
+def _misses_nodes(settings: Settings) -> str:
+    """Why some nodes of a block would be paid for and not used; empty if none."""
+    provider = settings.provider
+    nodes = provider.nodes_per_block
+    alone = isinstance(getattr(provider, "launcher", None), SimpleLauncher)
+    spread = provider.blocks_are_local or getattr(provider, "runs_on_each_node", False)
+    if nodes == 1 or not alone or spread or _one_for_all(settings):
+        return ""
+    return (
+        f"nodes_per_block is {nodes}, and SimpleLauncher starts one manager, on the first of "
+        "them; make launcher one that reaches all nodes, such as SrunLauncher() on Slurm or "
+        "MpiExecLauncher() elsewhere, or make nodes_per_block 1"
+    )
+
+
+def _managers(settings: Settings) -> str:
+    provider = settings.provider
+    if provider.nodes_per_block == 1:
+        return "one manager on each"
+    if _one_for_all(settings):
+        return "one manager for all of them"
+    if provider.blocks_are_local:
+        return "one manager for each, all of them on this host"
+    if isinstance(getattr(provider, "launcher", None), WrappedLauncher):
+        return "managers where the launcher's own command starts them"
+    return "one manager on each"
+
+
+def _remote(settings: Settings) -> str:
+    channel: Any = way_back_of(settings.provider)
+    if channel is None:
+        return ""
+    within = getattr(channel, "script_dir", "")
+    where = f" in {within}" if within else ""
+    host = getattr(channel, "hostname", "the channel's other side")
+    return f"{REMOTE}, a new directory{where} on {host}"
+
+
 def _link(settings: Settings) -> str:
     bind = settings.bind()
     if bind is None:
@@ -146,78 +190,13 @@ def _link(settings: Settings) -> str:
     return f"{where}, {'encrypted' if settings.encrypted else 'not encrypted'}"
 
 
-class _TakenDown(ChannelError):
-    """The command was taken down, and not run."""
-
-
-class _Secretary:
-    """A channel that takes down the first command, and runs none."""
-
-    def __init__(self) -> None:
-        self.command: Sequence[str] = ()
-        self.stdin = ""
-
-    def run(
-        self,
-        command: Sequence[str],
-        *,
-        stdin: str = "",
-        env: Mapping[str, str] | None = None,
-        timeout: float,
-    ) -> Completed:
-        self.command, self.stdin = command, stdin
-        raise _TakenDown(command[0], "this is a plan")
-
-    def put(self, local: Path, remote: str) -> None:
-        """Move nothing."""
-
-    def get(self, remote: str, local: Path) -> None:
-        """Move nothing."""
-
-    def make_directory(self, remote: str) -> None:
-        """Make nothing."""
-
-    def close(self) -> None:
-        """Hold nothing."""
-
-
-def _submission(settings: Settings) -> tuple[str, str]:
-    """The command that submits the first block, and the script that it submits."""
-    provider: Any = settings.provider
-    with tempfile.TemporaryDirectory(prefix="lamina-plan-") as directory:
-        place = Path(directory)
-        (place / "blocks").mkdir()
-        request = block_request(settings.label, place, BlockId("0"))
-        if provider.blocks_are_local or not hasattr(provider, "channel"):
-            launcher = getattr(provider, "launcher", None)
-            launched = request.command
-            if launcher is not None:
-                launched = launcher(request.command, 1, provider.nodes_per_block)
-            before = getattr(provider, "worker_init", "")
-            return "", _placed("\n".join(filter(None, (before, launched))), directory)
-        secretary = _Secretary()
-        try:
-            attrs.evolve(provider, channel=secretary).submit(request)
-        except ProviderError:
-            pass  # that is how a command ends that was only taken down
-        scripts = [secretary.stdin, *(path.read_text() for path in place.glob("blocks/*.sh"))]
-        script = next((text for text in scripts if text), "")
-        command = shlex.join(secretary.command)
-        return _placed(command, directory), _placed(script, directory)
-
-
-def _placed(text: str, directory: str) -> str:
-    """The text with a word for the directory that only a real run has."""
-    return text.replace(str(Path(directory).resolve()), "RUN_DIR").replace(directory, "RUN_DIR")
-
-
 def _lines(plan: ExecutorPlan) -> Iterator[str]:
     def row(name: str, says: str) -> str:
         return f"  {name:16}{says}".rstrip()
 
     yield f"executor {plan.label!r}, on provider {plan.provider!r}"
     yield row("blocks", f"{plan.init_blocks} at the start, {plan.min_blocks} to {plan.max_blocks}")
-    yield row("nodes", f"{plan.nodes_per_block} in each block, with one manager on each")
+    yield row("nodes", f"{plan.nodes_per_block} in each block, with {plan.managers}")
     count = plan.workers_per_node
     yield row(
         "workers", "as many as each node has room for" if count is None else f"{count} a node"
@@ -235,6 +214,8 @@ def _lines(plan: ExecutorPlan) -> Iterator[str]:
         yield row(f"worker {number}", cores + env)
     yield row("link", plan.link)
     yield row("codec", plan.codec)
+    if plan.remote:
+        yield row("files there", plan.remote)
     yield row("submitted with", plan.submitted_with or "nothing: it is run here")
     yield row("script", "")
     yield from (f"    | {line}".rstrip() for line in plan.script.rstrip().splitlines())

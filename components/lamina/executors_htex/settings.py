@@ -15,7 +15,7 @@ from lamina.plugins import ConfigErrors, Mistake
 from lamina.providers import Provider
 from lamina.resources import NodeBinder, ResourceBinder, read_node
 from lamina.scaling import ScalingStrategy
-from lamina.vocabulary import ConfigError, read_bytes, read_seconds
+from lamina.vocabulary import ConfigError, read_gibibytes, read_seconds
 
 __all__ = ["Settings"]
 
@@ -51,7 +51,7 @@ def _seconds(value: float | str) -> float:
 def _memory(value: float | str | None) -> int | None:
     """Bytes, from what is GiB unless it says otherwise; or what it is, likewise."""
     try:
-        return None if value is None else read_bytes(value, unit=2**30)
+        return None if value is None else read_gibibytes(value)
     except (ConfigError, TypeError):
         return value  # type: ignore[return-value]
 

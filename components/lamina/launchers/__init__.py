@@ -1,7 +1,12 @@
 """How one command is made to run on every node of a block."""
 
 from lamina.launchers.builtin import BUILTIN
-from lamina.launchers.local import SimpleLauncher, SingleNodeLauncher, WrappedLauncher
+from lamina.launchers.local import (
+    SimpleLauncher,
+    SingleNodeLauncher,
+    WrappedLauncher,
+    stays_on_one_node,
+)
 from lamina.launchers.parallel import (
     AprunLauncher,
     GnuParallelLauncher,
@@ -24,4 +29,5 @@ __all__ = [
     "SingleNodeLauncher",
     "SrunLauncher",
     "WrappedLauncher",
+    "stays_on_one_node",
 ]

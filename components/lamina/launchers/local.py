@@ -6,10 +6,10 @@ not exit by itself, so that a provider may put lines of its own after it.
 
 import attrs
 
-from lamina.launchers.shell import finished
+from lamina.launchers.shell import finished, one_command
 from lamina.vocabulary import ConfigError
 
-__all__ = ["SimpleLauncher", "SingleNodeLauncher", "WrappedLauncher"]
+__all__ = ["SimpleLauncher", "SingleNodeLauncher", "WrappedLauncher", "stays_on_one_node"]
 
 
 @attrs.frozen
@@ -81,7 +81,8 @@ exit $lamina_bad"""
 class WrappedLauncher:
     """Puts a prefix before the command, such as ``singularity exec image.sif``, and runs it once.
 
-    The command must be a simple one: the prefix is put before its first word only.
+    A command that is more than a program and its words is given to the prefix as one of
+    ``/bin/bash``, which must be there where the prefix leads.
     """
 
     prepend: str = attrs.field()
@@ -97,5 +98,10 @@ class WrappedLauncher:
             raise ConfigError(msg)
 
     def __call__(self, command: str, tasks_per_node: int, nodes_per_block: int) -> str:
-        """The prefix and the command, on one line."""
-        return finished(self.debug, f"{self.prepend.strip()} {command.lstrip()}")
+        """The prefix, and the command as one program with its words."""
+        return finished(self.debug, f"{self.prepend.strip()} {one_command(command)}")
+
+
+def stays_on_one_node(launcher: object) -> bool:
+    """Whether it is known to start everything on the node where the script runs."""
+    return isinstance(launcher, SimpleLauncher | SingleNodeLauncher)

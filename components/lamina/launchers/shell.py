@@ -3,7 +3,7 @@
 import base64
 import shlex
 
-__all__ = ["NODES", "copy", "finished", "without_braces"]
+__all__ = ["NODES", "copy", "finished", "one_command", "without_braces"]
 
 NODES = """\
 lamina_nodes() {
@@ -28,6 +28,20 @@ _RANKS = ("SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "ALPS
 def copy(command: str, bash: str = "/bin/bash") -> str:
     """One word after another: a bash that runs the command and knows its number."""
     return f"{bash} -c {shlex.quote(_numbered(command))}"
+
+
+def one_command(command: str) -> str:
+    """The command as one program with its words: itself where it is one, else a bash that runs it.
+
+    A command that was put together word by word, each quoted where it must be, is one.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError:  # an open quotation, which bash may well understand
+        words = []
+    if words and shlex.join(words) == command.strip() and "=" not in words[0]:
+        return command.strip()
+    return f"/bin/bash -c {shlex.quote(command)}"
 
 
 def without_braces(command: str) -> str:

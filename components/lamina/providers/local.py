@@ -110,13 +110,9 @@ class LocalProvider:
             SubmitRejected: The script cannot be written or run; asking again will not help.
             ProviderUnavailable: This machine has no room for a process; again may help.
         """
-        launched = self.launcher(request.command, _TASKS_PER_NODE, self.nodes_per_block)
         try:
             script = _free_path(request.script_dir, request.name)
-            script.write_text(
-                block_script(self.worker_init, launched, script.with_suffix(".ec")),
-                encoding="utf-8",
-            )
+            script.write_text(self.script(request, script), encoding="utf-8")
             job = start(script, stdout=request.stdout, stderr=request.stderr)
         except BlockingIOError as error:  # too many processes
             raise ProviderUnavailable("bash", str(error)) from error
@@ -125,6 +121,11 @@ class LocalProvider:
         with self._lock:
             self._jobs[job.name] = job
         return job.name
+
+    def script(self, request: BlockRequest, path: Path) -> str:
+        """The script of a block, which is going to lie at this path."""
+        launched = self.launcher(request.command, _TASKS_PER_NODE, self.nodes_per_block)
+        return block_script(self.worker_init, launched, path.with_suffix(".ec"))
 
     def poll(self, jobs: Collection[JobId]) -> Mapping[JobId, JobStatus]:
         """Say where each job stands. What this provider did not start is GONE."""

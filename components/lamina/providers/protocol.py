@@ -116,6 +116,12 @@ class BlockRequest:
     """Where scripts are written; it exists."""
     stdout: Path
     stderr: Path
+    remote_dir: Path | None = None
+    """Where scripts belong on the provider's channel's other side, and what they leave.
+
+    It exists, and stdout and stderr are then paths of that side. None where both see
+    ``script_dir``.
+    """
 
 
 class Provider(Protocol):

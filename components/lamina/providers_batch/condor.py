@@ -6,10 +6,11 @@ from typing import Any
 import attrs
 
 from lamina.channels import Channel, LocalChannel
-from lamina.launchers import Launcher, SingleNodeLauncher
+from lamina.launchers import Launcher, SingleNodeLauncher, stays_on_one_node
 from lamina.providers import BlockRequest, JobStatus
 from lamina.providers_batch.condor_dialect import CondorDialect
 from lamina.providers_batch.engine import BatchEngine, engine_of
+from lamina.providers_batch.known import explains
 from lamina.providers_batch.options import (
     at_least,
     check_blocks,
@@ -18,6 +19,7 @@ from lamina.providers_batch.options import (
     missing_after,
     status_polling_interval,
     text,
+    walltime,
 )
 from lamina.vocabulary import ConfigError, JobId
 
@@ -26,8 +28,9 @@ __all__ = ["CondorProvider"]
 
 def _pairs(value: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
     try:
-        return tuple((str(name), str(one)) for name, one in (value or {}).items())
-    except AttributeError:
+        # Also of what it has returned: a value may be made again from its own fields.
+        return tuple((str(name), str(one)) for name, one in dict(value or {}).items())
+    except (TypeError, ValueError):
         msg = f"environment is {value!r}; write a mapping of names to text"
         raise ConfigError(msg) from None
 
@@ -45,13 +48,16 @@ def _one_line_or_nothing(_: object, attribute: "attrs.Attribute[Any]", value: ob
         raise ConfigError(msg)
 
 
+@explains(cmd_chunk_size="one condor_q serves all jobs, however many there are")
 @attrs.frozen
 class CondorProvider:
     """Asks HTCondor for each block with one job, of the parallel universe for several nodes.
 
     ``cores_per_slot`` and ``mem_per_slot`` (GiB, or text with a unit) are asked for;
     ``environment`` is exported before anything else; ``project`` and ``requirements`` are what
-    HTCondor calls so; ``transfer_input_files`` go along. ``scheduler_options`` are further lines
+    HTCondor calls so; ``transfer_input_files`` go along. ``walltime`` is in seconds or
+    ``"HH:MM:SS"``, None for no limit but the pool's; HTCondor removes a job that has run for so
+    long. ``scheduler_options`` are further lines
     of the submit description; ``worker_init`` is shell text that runs before the block's
     command. ``cmd_timeout`` is how long a command may take, in seconds.
 
@@ -77,6 +83,7 @@ class CondorProvider:
     project: str = attrs.field(default="", validator=_one_line_or_nothing)
     scheduler_options: str = attrs.field(default="", validator=text)
     transfer_input_files: tuple[str, ...] = attrs.field(default=(), converter=_names)
+    walltime: float | None = attrs.field(default=None, converter=walltime)
     worker_init: str = attrs.field(default="", validator=text)
     launcher: Launcher = attrs.field(factory=SingleNodeLauncher)
     requirements: str = attrs.field(default="", validator=_one_line_or_nothing)
@@ -91,6 +98,13 @@ class CondorProvider:
 
     def __attrs_post_init__(self) -> None:
         check_blocks(self)
+        if self.nodes_per_block > 1 and not stays_on_one_node(self.launcher):
+            msg = (
+                f"nodes_per_block is {self.nodes_per_block}, and HTCondor itself runs the script "
+                f"on each node, where {self.launcher!r} would start managers on all of them "
+                "again; leave launcher out"
+            )
+            raise ConfigError(msg)
         dialect = CondorDialect(
             scheduler_options=self.scheduler_options,
             project=self.project,
@@ -99,8 +113,14 @@ class CondorProvider:
             environment=self.environment,
             cores_per_slot=self.cores_per_slot,
             mem_per_slot=self.mem_per_slot,
+            walltime=self.walltime,
         )
-        object.__setattr__(self, "_engine", engine_of(self, dialect))
+        object.__setattr__(self, "_engine", engine_of(self, dialect, on_each_node=True))
+
+    @property
+    def runs_on_each_node(self) -> bool:
+        """Whether the batch system itself runs the script on each node of a block: it does."""
+        return True
 
     @property
     def blocks_are_local(self) -> bool:

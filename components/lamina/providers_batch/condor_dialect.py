@@ -48,7 +48,7 @@ STATES = {
     6: (JobState.COMPLETING, "its output is being brought back"),
     7: (JobState.SUSPENDED, "it is suspended"),
 }
-ENDED = 4
+REMOVED, ENDED = 3, 4
 
 
 @attrs.frozen(kw_only=True)
@@ -63,6 +63,8 @@ class CondorDialect:
     cores_per_slot: int | None = None
     mem_per_slot: int | None = None
     """Bytes."""
+    walltime: float | None = None
+    """Seconds."""
 
     @property
     def name(self) -> str:
@@ -81,7 +83,8 @@ class CondorDialect:
     def script(self, job: BatchJob) -> str:
         """The description of the job, as comments of the script that it runs."""
         lines = [f"#CONDOR {line}" for line in self._description(job)]
-        return written(lines, "", job, exports=self.environment)
+        speaks = "true" if job.nodes == 1 else '[ "${_CONDOR_PROCNO:-0}" = 0 ]'
+        return written(lines, "", job, exports=self.environment, speaks=speaks)
 
     def submit(self, script: str, path: Path) -> Invocation:
         """The description is read from stdin; the script must exist where condor_submit runs."""
@@ -138,20 +141,28 @@ class CondorDialect:
         return NoAnswer("\n".join(said) or f"condor_rm: {exit_in_words(done.status)}")
 
     def _description(self, job: BatchJob) -> list[str]:
+        each = ".$(NODE)" if job.nodes > 1 else ""
         lines = [
             f"universe = {'parallel' if job.nodes > 1 else 'vanilla'}",
-            f"output = {job.stdout}",
-            f"error = {job.stderr}",
+            f"output = {job.stdout}{each}",
+            f"error = {job.stderr}{each}",
             f"batch_name = {job.name}",
             "notification = never",
             "getenv = true",
         ]
         if job.nodes > 1:
             lines.append(f"machine_count = {job.nodes}")
+            # By itself the job would end with the first of them.
+            lines.append('+ParallelShutdownPolicy = "WAIT_FOR_ALL"')
         if self.cores_per_slot is not None:
             lines.append(f"request_cpus = {self.cores_per_slot}")
         if self.mem_per_slot is not None:
             lines.append(f"request_memory = {-(-self.mem_per_slot // MIB)}")
+        if self.walltime is not None:
+            limit = -int(-self.walltime // 1)
+            lines.append(
+                f"periodic_remove = JobStatus == 2 && time() - JobCurrentStartDate > {limit}"
+            )
         if self.requirements:
             lines.append(f"requirements = {self.requirements}")
         if self.project:
@@ -190,6 +201,8 @@ def _status(job: dict[str, Any]) -> JobStatus:
         return JobStatus(state=ended, reason=exit_in_words(code), exit_code=code)
     if state not in STATES:
         return JobStatus(state=JobState.UNKNOWN, reason=f"HTCondor says {state!r}")
+    if state == REMOVED and "PeriodicRemove" in str(job.get("RemoveReason", "")):
+        return JobStatus(state=JobState.TIMEOUT, reason="it reached its walltime")
     known, reason = STATES[state]
     said = job.get("HoldReason") if known is JobState.HELD else None
     return JobStatus(state=known, reason=f"{reason}: {said}" if said else reason)

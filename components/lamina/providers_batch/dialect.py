@@ -59,7 +59,7 @@ class Dialect(Protocol):
         ...
 
     def submit(self, script: str, path: Path) -> Invocation:
-        """The command that submits this script, which also lies at ``path`` on this machine."""
+        """The command that submits this script, which also lies at ``path`` where it is run."""
         ...
 
     def read_submit(self, done: Completed) -> SubmitAnswer:

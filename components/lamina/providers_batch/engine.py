@@ -7,9 +7,9 @@ from typing import Protocol
 
 import attrs
 
-from lamina.channels import Channel
+from lamina.channels import Channel, ChannelError
 from lamina.launchers import Launcher
-from lamina.providers import BlockRequest, JobStatus, SubmitRejected
+from lamina.providers import BlockRequest, JobStatus, ProviderUnavailable, SubmitRejected
 from lamina.providers_batch.desk import Desk, desk_of
 from lamina.providers_batch.dialect import BatchJob, Dialect
 from lamina.vocabulary import JobId
@@ -31,6 +31,8 @@ class BatchEngine:
     cmd_timeout: float
     interval: float
     missing_after: float
+    on_each_node: bool = False
+    """Whether the batch system runs the script on each node of a block, or on the first only."""
     desk: Desk = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -39,21 +41,30 @@ class BatchEngine:
     def submit(self, request: BlockRequest) -> JobId:
         """Write the script down and hand it to the batch system.
 
+        The script is written here, for whoever wants to read it; where the batch system sees
+        other files than this program, it is brought there, and leaves its exit status there.
+
         Raises:
             SubmitRejected: It said no, or the script cannot be written.
             ProviderUnavailable: It gave no answer; asking again may help.
         """
         name = self.dialect.job_name(request.name, secrets.token_hex(4))
         path = request.script_dir.absolute() / f"{name}.sh"
-        exit_code = path.with_suffix(".ec")
+        there = path if request.remote_dir is None else request.remote_dir / path.name
+        exit_code = there.with_suffix(".ec")
         script = self.script(request, name, exit_code)
-        invocation = self.dialect.submit(script, path)
+        invocation = self.dialect.submit(script, there)
         try:
             path.touch(mode=0o700, exist_ok=False)
             path.write_text(script, encoding="utf-8")
         except OSError as error:
             status, program = error.errno or 1, invocation.program
             raise SubmitRejected(request.block, program, status, str(error)) from error
+        if request.remote_dir is not None:
+            try:
+                self.channel.put(path, str(there))
+            except ChannelError as error:
+                raise ProviderUnavailable("the channel", str(error)) from error
         return self.desk.submit(
             self.dialect, request.block, name, invocation, str(exit_code), self.cmd_timeout
         )
@@ -63,7 +74,9 @@ class BatchEngine:
         job = BatchJob(
             name=name,
             nodes=self.nodes,
-            launched=self.launcher(request.command, _TASKS_PER_NODE, self.nodes),
+            launched=self.launcher(
+                request.command, _TASKS_PER_NODE, 1 if self.on_each_node else self.nodes
+            ),
             worker_init=self.worker_init,
             stdout=request.stdout.absolute(),
             stderr=request.stderr.absolute(),
@@ -133,7 +146,9 @@ class BatchOptions(Protocol):
         ...
 
 
-def engine_of(options: BatchOptions, dialect: Dialect) -> BatchEngine:
+def engine_of(
+    options: BatchOptions, dialect: Dialect, *, on_each_node: bool = False
+) -> BatchEngine:
     """The engine of a provider with these options."""
     return BatchEngine(
         dialect,
@@ -144,4 +159,5 @@ def engine_of(options: BatchOptions, dialect: Dialect) -> BatchEngine:
         cmd_timeout=options.cmd_timeout,
         interval=options.status_polling_interval,
         missing_after=options.missing_after,
+        on_each_node=on_each_node,
     )

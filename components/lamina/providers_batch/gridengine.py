@@ -13,6 +13,7 @@ from lamina.providers_batch.gridengine_dialect import GridEngineDialect, grid_en
 from lamina.providers_batch.options import (
     at_least,
     check_blocks,
+    check_reach,
     cmd_timeout,
     missing_after,
     one_line,
@@ -72,6 +73,7 @@ class GridEngineProvider:
                 f"such as '#$ -pe mpi {self.nodes_per_block}'"
             )
             raise ConfigError(msg)
+        check_reach(self)
         dialect = GridEngineDialect(
             directives=grid_engine_directives(queue=self.queue, walltime=self.walltime),
             scheduler_options=self.scheduler_options,

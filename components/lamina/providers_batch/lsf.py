@@ -12,6 +12,7 @@ from lamina.providers_batch.lsf_dialect import LsfDialect, lsf_directives
 from lamina.providers_batch.options import (
     at_least,
     check_blocks,
+    check_reach,
     cmd_timeout,
     missing_after,
     one_line,
@@ -75,6 +76,7 @@ class LSFProvider:
 
     def __attrs_post_init__(self) -> None:
         check_blocks(self)
+        check_reach(self)
         dialect = LsfDialect(
             directives=lsf_directives(
                 project=self.project,

@@ -6,12 +6,13 @@ from typing import Any, Protocol, TypeAlias
 
 import attrs
 
-from lamina.launchers import Launcher
-from lamina.vocabulary import ConfigError, read_bytes, read_seconds
+from lamina.launchers import Launcher, SingleNodeLauncher
+from lamina.vocabulary import ConfigError, read_gibibytes, read_seconds
 
 __all__ = [
     "at_least",
     "check_blocks",
+    "check_reach",
     "cmd_timeout",
     "mem_per_node",
     "mem_per_slot",
@@ -91,16 +92,21 @@ def status_polling_interval(value: float | str) -> float:
 
 def mem_per_node(value: float | str | None) -> int | None:
     """Bytes of a number of GiB, as users know it, or of text with a unit."""
-    return None if value is None else read_bytes(value, unit=2**30, what="mem_per_node")
+    return None if value is None else read_gibibytes(value, what="mem_per_node")
 
 
 def mem_per_slot(value: float | str | None) -> int | None:
     """Bytes of a number of GiB, as users know it, or of text with a unit."""
-    return None if value is None else read_bytes(value, unit=2**30, what="mem_per_slot")
+    return None if value is None else read_gibibytes(value, what="mem_per_slot")
 
 
 class BlockOptions(Protocol):
     """What says how many blocks there may be, and what runs on them."""
+
+    @property
+    def nodes_per_block(self) -> int:
+        """Nodes in each block."""
+        ...
 
     @property
     def init_blocks(self) -> int:
@@ -143,4 +149,20 @@ def check_blocks(options: BlockOptions) -> None:
         raise ConfigError(msg)
     if isinstance(options.launcher, type) or not callable(options.launcher):
         msg = f"launcher is {options.launcher!r}; write one with its options: SimpleLauncher()"
+        raise ConfigError(msg)
+
+
+def check_reach(options: BlockOptions, reaching: str = "MpiExecLauncher()") -> None:
+    """That managers start on all nodes of a block, where its script runs on the first only.
+
+    Raises:
+        ConfigError: They would all start on the first; the text names a launcher that reaches
+            the others.
+    """
+    if options.nodes_per_block > 1 and isinstance(options.launcher, SingleNodeLauncher):
+        msg = (
+            f"nodes_per_block is {options.nodes_per_block}, and SingleNodeLauncher would start "
+            f"the managers of all of them on the first; write launcher={reaching}, or "
+            "SimpleLauncher() where one manager is to have all nodes"
+        )
         raise ConfigError(msg)

@@ -11,6 +11,7 @@ from lamina.providers_batch.engine import BatchEngine, engine_of
 from lamina.providers_batch.options import (
     at_least,
     check_blocks,
+    check_reach,
     cmd_timeout,
     missing_after,
     one_line,
@@ -66,6 +67,7 @@ class PBSProProvider:
 
     def __attrs_post_init__(self) -> None:
         check_blocks(self)
+        check_reach(self)
         select = f"select={self.nodes_per_block}:ncpus={self.cpus_per_node}"
         if self.select_options is not None:
             select += f":{self.select_options.strip().lstrip(':')}"
@@ -152,6 +154,7 @@ class TorqueProvider:
 
     def __attrs_post_init__(self) -> None:
         check_blocks(self)
+        check_reach(self)
         dialect = PbsDialect(
             history=False,
             directives=pbs_directives(

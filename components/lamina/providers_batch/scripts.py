@@ -18,20 +18,25 @@ def written(
     job: BatchJob,
     *,
     exports: Sequence[tuple[str, object]] = (),
+    speaks: str = "true",
 ) -> str:
     """A whole script: directives, the user's own, the environment, ``worker_init``, the command.
 
     It leaves its exit status beside itself, and removes one that an earlier run of the same
-    job has left.
+    job has left. Where several nodes run it, ``speaks`` is a command that succeeds on the one
+    whose exit status counts.
     """
     kept = shlex.quote(str(job.exit_code))
     lines = ["#!/bin/bash", *directives]
     if scheduler_options.strip():
         lines.append(scheduler_options.strip("\n"))
     lines += [
-        f"rm -f {kept}",
-        f'lamina_keep() {{ echo "$1" > {kept}.new && mv -f {kept}.new {kept}; }}',
-        "trap 'lamina_keep \"$?\"' EXIT",
+        *_only_if(
+            speaks,
+            f"rm -f {kept}",
+            f'lamina_keep() {{ echo "$1" > {kept}.new && mv -f {kept}.new {kept}; }}',
+            "trap 'lamina_keep \"$?\"' EXIT",
+        ),
         # Without these, bash would call a script that is told to end a success.
         "for lamina_signal in HUP INT TERM USR1 USR2 XCPU; do",
         '    trap "exit $((128 + $(kill -l "$lamina_signal")))" "$lamina_signal"',
@@ -42,6 +47,12 @@ def written(
         "",
     ]
     return "\n".join(lines)
+
+
+def _only_if(speaks: str, *lines: str) -> list[str]:
+    if speaks == "true":
+        return list(lines)
+    return [f"if {speaks}; then", *(f"    {line}" for line in lines), "fi"]
 
 
 def directive(value: object) -> str:

@@ -10,9 +10,11 @@ from lamina.channels import Channel, LocalChannel
 from lamina.launchers import Launcher, SingleNodeLauncher
 from lamina.providers import BlockRequest, JobStatus
 from lamina.providers_batch.engine import BatchEngine, engine_of
+from lamina.providers_batch.known import explains
 from lamina.providers_batch.options import (
     at_least,
     check_blocks,
+    check_reach,
     cmd_timeout,
     mem_per_node,
     missing_after,
@@ -40,6 +42,10 @@ def _has_group(_: object, attribute: "attrs.Attribute[Any]", value: str | None) 
         raise ConfigError(msg)
 
 
+@explains(
+    move_files="scripts are brought to where the batch system is",
+    status_batch_size="one squeue serves all jobs, however many there are",
+)
 @attrs.frozen
 class SlurmProvider:
     """Asks Slurm for each block with one batch job.
@@ -101,6 +107,7 @@ class SlurmProvider:
 
     def __attrs_post_init__(self) -> None:
         check_blocks(self)
+        check_reach(self, "SrunLauncher()")
         object.__setattr__(self, "_engine", engine_of(self, self._dialect()))
 
     @property

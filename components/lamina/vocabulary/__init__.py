@@ -32,7 +32,7 @@ from lamina.vocabulary.failures import (
 )
 from lamina.vocabulary.files import File, FileNotLocalError
 from lamina.vocabulary.ids import AttemptId, BlockId, JobId, ManagerId, TaskId
-from lamina.vocabulary.quantities import read_bytes, read_seconds
+from lamina.vocabulary.quantities import read_bytes, read_gibibytes, read_seconds
 from lamina.vocabulary.resources import Resources
 from lamina.vocabulary.states import FINAL_STATES, TaskState
 
@@ -76,5 +76,6 @@ __all__ = [
     "WorkerLost",
     "exit_in_words",
     "read_bytes",
+    "read_gibibytes",
     "read_seconds",
 ]

@@ -7,7 +7,7 @@ import re
 
 from lamina.vocabulary.errors import ConfigError
 
-__all__ = ["read_bytes", "read_seconds"]
+__all__ = ["read_bytes", "read_gibibytes", "read_seconds"]
 
 _CLOCK = re.compile(r"(?:(\d+)-)?(\d+):(\d{1,2})(?::(\d{1,2}(?:\.\d+)?))?")
 _WITH_UNIT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-zµ]*)")
@@ -71,3 +71,21 @@ def read_bytes(value: float | str, *, unit: int = 1, what: str = "an amount of m
         msg = f"{what} is {value!r}; it must be 0 or more"
         raise ConfigError(msg)
     return round(value * unit)
+
+
+class _Bytes(int):
+    """Bytes that were read already: making a value again from its own fields changes nothing."""
+
+
+def read_gibibytes(value: float | str, *, what: str = "an amount of memory") -> int:
+    """Read an amount of memory in bytes: a number of GiB, or text such as ``"512 MiB"``.
+
+    What it has returned it returns as it is, so that ``attrs.evolve`` may be used on whatever
+    has it for a converter.
+
+    Raises:
+        ConfigError: It is neither, or it is negative.
+    """
+    if isinstance(value, _Bytes):
+        return value
+    return _Bytes(read_bytes(value, unit=2**30, what=what))

@@ -20,6 +20,15 @@ def always_fails(command: str, tasks_per_node: int, nodes_per_block: int) -> str
     return "exit 1"
 
 
+def never_fails(command: str, tasks_per_node: int, nodes_per_block: int) -> str:
+    copies = "".join(f"(LAMINA_RANK={n}\n{command}\n)\n" for n in range(tasks_per_node))
+    return f"{copies}true"
+
+
+def exits(command: str, tasks_per_node: int, nodes_per_block: int) -> str:
+    return f"({command})\nexit"
+
+
 def test_each_clause_can_fail() -> None:
     assert_each_clause_can_fail(
         LAUNCHER,
@@ -28,5 +37,8 @@ def test_each_clause_can_fail() -> None:
             "launcher.runs": lambda: quotes_badly,
             "launcher.status.zero": lambda: always_fails,
             "launcher.status.failure": lambda: always_fails,
+            "launcher.status.all_fail": lambda: always_fails,
+            "launcher.status.some_fail": lambda: never_fails,
+            "launcher.goes_on": lambda: exits,
         },
     )

@@ -1,4 +1,5 @@
 import os
+import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -6,11 +7,13 @@ import attrs
 import pytest
 
 from lamina.executors_htex import HighThroughputExecutor
-from lamina.launchers import SrunLauncher
+from lamina.launchers import SimpleLauncher, SrunLauncher, WrappedLauncher
 from lamina.plugins import ConfigErrors
-from lamina.providers import BlockRequest, JobStatus, LocalProvider
-from lamina.providers_batch import SlurmProvider
+from lamina.providers import BlockRequest, JobStatus, LocalProvider, Provider
+from lamina.providers_batch import CondorProvider, SlurmProvider
+from lamina.resources import MPIBinder
 from lamina.vocabulary import JobId
+from tests.fakes.channels import FarChannel
 
 
 def test_the_script_is_the_one_that_is_submitted(tmp_path: Path) -> None:
@@ -38,8 +41,12 @@ def test_the_script_is_the_one_that_is_submitted(tmp_path: Path) -> None:
 def test_a_local_block_is_run_and_not_submitted(tmp_path: Path) -> None:
     plan = HighThroughputExecutor(provider=LocalProvider(worker_init="umask 77")).plan()
     assert plan.submitted_with == ""
-    assert plan.script.startswith("umask 77\n")
+    lines = plan.script.splitlines()
+    assert lines[0] == "#!/bin/bash"
+    assert "trap 'lamina_keep \"$?\"' EXIT" in lines
+    assert "umask 77" in lines
     assert "RUN_DIR/manager.json" in plan.script
+    assert "RUN_DIR/blocks/lamina.HighThroughputExecutor.block-0.ec" in plan.script
     assert plan.workers_per_node == len(os.sched_getaffinity(0))
     assert plan.link == "a Unix socket that nobody else can open"
 
@@ -94,14 +101,60 @@ def test_where_only_the_node_can_tell_it_says_so() -> None:
             HighThroughputExecutor(provider=SlurmProvider(walltime=60), max_idletime=90),
             "make max_idletime 30 s or less",
         ),
+        (
+            HighThroughputExecutor(
+                provider=SlurmProvider(nodes_per_block=3, launcher=SimpleLauncher())
+            ),
+            "make launcher one that reaches all nodes, .* or make nodes_per_block 1",
+        ),
     ],
-    ids=["workers", "cores", "affinity", "blocks", "idle"],
+    ids=["workers", "cores", "affinity", "blocks", "idle", "nodes"],
 )
 def test_contradictions_are_refused_with_what_would_work(
     executor: HighThroughputExecutor, says: str
 ) -> None:
     with pytest.raises(ConfigErrors, match=says):
         executor.plan()
+
+
+@pytest.mark.parametrize(
+    "provider, nodes",
+    [
+        (SlurmProvider(nodes_per_block=2, launcher=SrunLauncher()), "one manager on each"),
+        (CondorProvider(nodes_per_block=2), "one manager on each"),
+        (LocalProvider(nodes_per_block=2), "one manager for each, all of them on this host"),
+        (
+            SlurmProvider(nodes_per_block=2, launcher=WrappedLauncher("srun")),
+            "managers where the launcher's own command starts them",
+        ),
+    ],
+    ids=["srun", "condor", "local", "wrapped"],
+)
+def test_it_says_where_managers_start(provider: Provider, nodes: str) -> None:
+    text = str(HighThroughputExecutor(provider=provider).plan())
+    assert f"  nodes           2 in each block, with {nodes}\n" in text
+
+
+def test_one_manager_may_have_all_nodes() -> None:
+    provider = SlurmProvider(nodes_per_block=2, launcher=SimpleLauncher())
+    plan = HighThroughputExecutor(provider=provider, resource_binder=MPIBinder()).plan()
+    assert plan.managers == "one manager for all of them"
+
+
+def test_on_another_host_it_shows_what_holds_there(tmp_path: Path) -> None:
+    far = FarChannel(tmp_path)
+    plan = HighThroughputExecutor("far", SlurmProvider(channel=far)).plan()
+    assert "env LAMINA_BLOCK=0 python-there -m " in plan.script
+    assert sys.executable not in plan.script
+    assert "RUN_DIR" not in plan.script
+    for text in (
+        "htex_worker_pool REMOTE_DIR/manager.json",
+        "#SBATCH --output=REMOTE_DIR/block-0.stdout",
+        " REMOTE_DIR/lamina.far.block-0.",
+    ):
+        assert text in plan.script
+    assert "  files there     REMOTE_DIR, a new directory on the channel's other side" in str(plan)
+    assert list(tmp_path.iterdir()) == []
 
 
 @attrs.frozen(kw_only=True)

@@ -3,7 +3,14 @@ from typing import Any
 
 import pytest
 
-from lamina.launchers import Launcher, SimpleLauncher, SingleNodeLauncher, WrappedLauncher
+from lamina.launchers import (
+    Launcher,
+    SimpleLauncher,
+    SingleNodeLauncher,
+    SrunLauncher,
+    WrappedLauncher,
+    stays_on_one_node,
+)
 from lamina.vocabulary import ConfigError
 
 
@@ -75,6 +82,21 @@ def test_a_prefix_goes_before_the_command() -> None:
     text = WrappedLauncher("echo  in-a-box", debug=False)("run --this", 1, 1)
     done = subprocess.run(["bash", "-c", text], check=True, capture_output=True, text=True)
     assert done.stdout == "in-a-box run --this\n"
+
+
+def test_a_command_of_several_parts_is_given_to_the_prefix_as_a_whole() -> None:
+    launcher = WrappedLauncher("env GREETING=hello", debug=False)
+    text = launcher('echo "$GREETING"; echo "$GREETING" again | cat', 1, 1)
+    done = subprocess.run(["bash", "-c", text], check=True, capture_output=True, text=True)
+    assert done.stdout == "hello\nhello again\n"
+    assert "/bin/bash" not in launcher("env A=1 python -m it '/a b'", 1, 1)
+
+
+def test_some_launchers_are_known_to_stay_on_one_node() -> None:
+    assert stays_on_one_node(SimpleLauncher())
+    assert stays_on_one_node(SingleNodeLauncher())
+    assert not stays_on_one_node(SrunLauncher())
+    assert not stays_on_one_node(WrappedLauncher("srun"))
 
 
 @pytest.mark.parametrize("prepend, says", [("  ", "SimpleLauncher"), (None, "must be text")])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lamina.launchers.shell import NODES, copy, finished, without_braces
+from lamina.launchers.shell import NODES, copy, finished, one_command, without_braces
 
 
 def run(text: str, **env: str) -> "subprocess.CompletedProcess[str]":
@@ -53,6 +53,21 @@ def test_nodes_are_named_once_each(tmp_path: Path, name: str, content: str) -> N
     file = tmp_path / "hosts of it"
     file.write_text(content)
     assert run(f"{NODES}\nlamina_nodes", **{name: str(file)}).stdout == "a\nb\n"
+
+
+@pytest.mark.parametrize(
+    "command, one",
+    [
+        (" run 'this and that' /a/b ", True),
+        ("run this; run that", False),
+        ("A=1 run", False),
+        ("run it's", False),
+        ("run | cat", False),
+        ("", False),
+    ],
+)
+def test_a_program_with_its_words_needs_no_shell(command: str, one: bool) -> None:
+    assert one_command(command).startswith("/bin/bash -c ") is not one
 
 
 def test_without_a_batch_system_there_is_this_host() -> None:

@@ -116,12 +116,13 @@ def test_a_job_is_described_to_condor_submit() -> None:
     assert invocation.stdin.splitlines() == [
         "executable = /script.sh",
         "universe = parallel",
-        "output = /out",
-        "error = /err",
+        "output = /out.$(NODE)",
+        "error = /err.$(NODE)",
         "batch_name = name",
         "notification = never",
         "getenv = true",
         "machine_count = 2",
+        '+ParallelShutdownPolicy = "WAIT_FOR_ALL"',
         "request_cpus = 4",
         "request_memory = 1025",
         "requirements = HasPython",
@@ -132,3 +133,23 @@ def test_a_job_is_described_to_condor_submit() -> None:
     ]
     plain = PLAIN.submit(PLAIN.script(job), Path("/script.sh")).stdin
     assert "request_cpus" not in plain
+
+
+def test_a_job_is_removed_at_its_walltime_and_the_history_says_so() -> None:
+    dialect = CondorDialect(walltime=89.5)
+    job = BatchJob(
+        name="name",
+        nodes=1,
+        launched="true",
+        worker_init="",
+        stdout=Path("/out"),
+        stderr=Path("/err"),
+        exit_code=Path("/x.ec"),
+    )
+    rule = "periodic_remove = JobStatus == 2 && time() - JobCurrentStartDate > 90\n"
+    assert rule in dialect.submit(dialect.script(job), Path("/script.sh")).stdin
+    why = "The job attribute PeriodicRemove expression '...' evaluated to TRUE"
+    answer = f'[{{"ClusterId": 5, "JobStatus": 3, "RemoveReason": "{why}"}}]'
+    found = dialect.read_look_up(said(answer))
+    assert isinstance(found, dict)
+    assert found[JobId("5")].status.state is JobState.TIMEOUT

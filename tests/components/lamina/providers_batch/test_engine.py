@@ -1,13 +1,15 @@
+import os
 from pathlib import Path
 
+import attrs
 import pytest
 
-from lamina.launchers import SimpleLauncher
-from lamina.providers import BlockRequest, JobState, SubmitRejected
+from lamina.launchers import SimpleLauncher, SingleNodeLauncher
+from lamina.providers import BlockRequest, JobState, ProviderUnavailable, SubmitRejected
 from lamina.providers_batch.engine import BatchEngine
 from lamina.providers_batch.slurm_dialect import SlurmDialect
 from lamina.vocabulary import BlockId, JobId
-from tests.fakes.channels import ScriptedChannel, said
+from tests.fakes.channels import FarChannel, ScriptedChannel, said
 
 
 def engine(channel: ScriptedChannel) -> BatchEngine:
@@ -61,6 +63,42 @@ def test_a_script_that_cannot_be_written_is_not_submitted(tmp_path: Path) -> Non
     with pytest.raises(SubmitRejected, match=r"sbatch refused .*missing"):
         engine(channel).submit(request(tmp_path / "missing"))
     assert channel.asked == []
+
+
+def test_where_the_batch_system_sees_other_files_the_script_is_brought_there(
+    tmp_path: Path,
+) -> None:
+    far = FarChannel(tmp_path / "far", sbatch=said("17\n"))
+    place = tmp_path / "here"
+    place.mkdir()
+    far.make_directory("/lamina/run")
+    there = attrs.evolve(request(place), remote_dir=Path("/lamina/run"))
+    assert engine(far).submit(there) == "17"
+    [here] = place.glob("*.sh")
+    [brought] = (tmp_path / "far/lamina/run").iterdir()
+    assert brought.name == here.name
+    assert brought.read_text() == here.read_text() == far.stdin[0]
+    assert os.access(brought, os.X_OK)
+    assert f" > /lamina/run/{here.stem}.ec.new" in here.read_text()
+    assert str(tmp_path) not in here.read_text().replace(str(place / "block"), "")
+
+
+def test_a_script_that_cannot_be_brought_there_may_be_later(tmp_path: Path) -> None:
+    far = FarChannel(tmp_path / "far")
+    there = attrs.evolve(request(tmp_path), remote_dir=Path("/lamina/run"))
+    with pytest.raises(ProviderUnavailable, match="the channel gave no usable answer"):
+        engine(far).submit(there)
+    assert far.asked == []
+
+
+def test_a_batch_system_that_runs_the_script_on_each_node_needs_one_copy_there(
+    tmp_path: Path,
+) -> None:
+    mine = engine(ScriptedChannel(sbatch=said("17\n")))
+    mine.launcher, mine.on_each_node = SingleNodeLauncher(), True
+    mine.submit(request(tmp_path))
+    [path] = tmp_path.glob("*.sh")
+    assert "lamina_rank < 1;" in path.read_text()
 
 
 def test_jobs_are_polled_and_cancelled_by_the_desk() -> None:

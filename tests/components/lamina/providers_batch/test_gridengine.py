@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from lamina.launchers import SingleNodeLauncher
+from lamina.launchers import MpiExecLauncher
 from lamina.providers import BlockRequest, JobState
 from lamina.providers_batch import GridEngineProvider
 from lamina.vocabulary import BlockId, ConfigError
@@ -24,7 +24,7 @@ def test_options_are_those_that_users_know() -> None:
         walltime="01:00:00",
         scheduler_options="#$ -cwd\n#$ -pe mpi 2",
         worker_init="module load python",
-        launcher=SingleNodeLauncher(),
+        launcher=MpiExecLauncher(),
         cmd_timeout=60,
         queue="all.q",
     )

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from lamina.launchers import JsrunLauncher
 from lamina.providers_batch import LSFProvider
 from lamina.vocabulary import ConfigError
 from tests.fakes.blocks_of import script_of
@@ -38,6 +39,7 @@ def test_lsf_is_asked_with_the_options_that_users_know(
         walltime="00:30:00",
         scheduler_options="#BSUB -x",
         bsub_redirection=True,
+        launcher=JsrunLauncher(),
         channel=to,
         **given,
     )

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from lamina.providers_batch import SlurmProvider
+from lamina.launchers import SimpleLauncher
+from lamina.providers_batch import PBSProProvider, SlurmProvider
 from lamina.providers_batch import options as the
 
 
@@ -42,3 +43,13 @@ def test_quantities_may_be_numbers_or_text() -> None:
 def test_what_cannot_work_is_refused_with_what_would(given: dict[str, Any], says: str) -> None:
     with pytest.raises(the.ConfigError, match=says):
         SlurmProvider(**given)
+
+
+def test_managers_of_all_nodes_on_the_first_of_them_are_refused() -> None:
+    with pytest.raises(
+        the.ConfigError, match=r"write launcher=SrunLauncher\(\), or SimpleLauncher"
+    ):
+        SlurmProvider(nodes_per_block=2)
+    with pytest.raises(the.ConfigError, match=r"write launcher=MpiExecLauncher\(\)"):
+        PBSProProvider(nodes_per_block=2)
+    assert SlurmProvider(nodes_per_block=2, launcher=SimpleLauncher()).nodes_per_block == 2

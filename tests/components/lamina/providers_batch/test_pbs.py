@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from lamina.launchers import AprunLauncher, SingleNodeLauncher
+from lamina.launchers import AprunLauncher, MpiExecLauncher
 from lamina.providers_batch import PBSProProvider, TorqueProvider
 from lamina.vocabulary import ConfigError
 from tests.fakes.blocks_of import script_of
@@ -29,7 +29,7 @@ def test_pbs_pro_is_asked_with_the_options_that_users_know(tmp_path: Path) -> No
         max_blocks=3,
         walltime="00:30:00",
         worker_init="module load it",
-        launcher=SingleNodeLauncher(),
+        launcher=MpiExecLauncher(),
         cmd_timeout=120,
         channel=to,
     )

@@ -1,6 +1,6 @@
 import pytest
 
-from lamina.vocabulary import ConfigError, read_bytes, read_seconds
+from lamina.vocabulary import ConfigError, read_bytes, read_gibibytes, read_seconds
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,10 @@ def test_a_duration_that_means_nothing_is_refused_by_name(value: float | str) ->
 def test_memory_that_means_nothing_is_refused_by_name(value: float | str) -> None:
     with pytest.raises(ConfigError, match="memory is"):
         read_bytes(value, what="memory")
+
+
+def test_gibibytes_that_were_read_are_not_read_again() -> None:
+    once = read_gibibytes(2)
+    assert once == read_gibibytes(once) == read_gibibytes("2 GiB") == 2 * 2**30
+    with pytest.raises(ConfigError, match="memory is"):
+        read_gibibytes("much", what="memory")
