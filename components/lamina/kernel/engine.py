@@ -29,8 +29,9 @@ from lamina.kernel.phases import (
 )
 from lamina.kernel.task import Task
 from lamina.kernel.timer import Timer
+from lamina.kernel.troubles import change, trouble_of
 from lamina.memo import Memo
-from lamina.retry_policy import Again, RetryPolicy, Trouble
+from lamina.retry_policy import Again, RetryPolicy
 from lamina.vocabulary import (
     AttemptId,
     Cause,
@@ -289,21 +290,11 @@ class Engine:
         self._bodies.put(run)
 
     def _consult(self, task: Task, failure: Failure) -> None:
-        if task.history is None:
-            task.history = []
-        task.history.append(failure)
         label = self.graph.executor_of(task.id)
+        trouble = trouble_of(task, failure, label, self._fleet.running, random.random())
         error = failure.error
         if not self.closing:
             policy = task.spec.options.retry or self._policy
-            trouble = Trouble(
-                task=task.described,
-                failure=failure,
-                history=tuple(task.history),
-                executor=label,
-                resources=task.resources,
-                chance=random.random(),
-            )
             try:
                 decision = policy.decide(trouble)
                 if isinstance(decision, Again):
@@ -321,11 +312,7 @@ class Engine:
     def _again(self, task: Task, decision: Again) -> None:
         if decision.executors is not None:
             self._fleet.check(decision.executors)
-            task.executors = tuple(decision.executors)
-        if decision.avoid:
-            task.avoid = tuple(dict.fromkeys((*task.avoid, *decision.avoid)))
-        if decision.resources is not None:
-            task.resources = decision.resources
+        change(task, decision)
         if decision.delay > 0:
             self.graph.again(task.id, self._clock.now() + decision.delay)
             self._timer.set(self.graph.deadline())

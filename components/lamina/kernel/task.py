@@ -8,7 +8,8 @@ import attrs
 
 from lamina.executors import Call, TaskRequest
 from lamina.kernel.protocol import TaskSpec
-from lamina.vocabulary import AttemptId, Failure, Resources, TaskId
+from lamina.retry_policy import Attempt
+from lamina.vocabulary import AttemptId, Resources, TaskId
 
 __all__ = ["Task"]
 
@@ -27,7 +28,11 @@ class Task:
     kwargs: Mapping[str, Any] | None = None
     avoid: Collection[str] = ()
     attempt: AttemptId | None = None
-    history: list[Failure] | None = None
+    history: list[Attempt] | None = None
+    """The attempts that have failed."""
+    memory_limit: int | None = None
+    """Bytes, where a retry policy has changed them; so too the seconds of the walltime."""
+    walltime: float | None = None
     key: bytes | None = None
     joined: Any = None
     since: float = 0.0
@@ -51,8 +56,8 @@ class Task:
             Call(spec.function, self.args, self.kwargs),
             spec.name,
             options.priority,
-            options.walltime,
-            options.memory_limit,
+            options.walltime if self.walltime is None else self.walltime,
+            options.memory_limit if self.memory_limit is None else self.memory_limit,
             options.expected,
             self.resources,
             self.avoid,
