@@ -13,7 +13,17 @@ from lamina.htex_core import (
     ToManager,
     Watch,
 )
-from lamina.htex_core.frames import REGISTER, RESULTS, RETURNED, TASKS, WELCOME
+from lamina.htex_core.frames import (
+    DRAIN,
+    DRAINED,
+    DRAINING,
+    HOLD,
+    REGISTER,
+    RESULTS,
+    RETURNED,
+    TASKS,
+    WELCOME,
+)
 from tests.simulation.clockwork import Channel, Process, Violation
 from tests.simulation.workers import QUICK
 
@@ -29,6 +39,7 @@ class Load:
     def __init__(self, body: dict[str, Any]) -> None:
         self.capacity = body["capacity"]
         self.held = {*body["held"], *body["finished"]}
+        self.closed = bool(body.get("draining"))
 
 
 class InterchangeProcess(Process):
@@ -43,6 +54,7 @@ class InterchangeProcess(Process):
         self.left: str | None = None
         self._out: list[Any] = []
         self._loads: dict[bytes, Load] = {}
+        self._on_hold: set[str] = set()
         self._deadline: float | None = None
         self.machine = world.machines.interchange(
             epoch=epoch,
@@ -81,6 +93,7 @@ class InterchangeProcess(Process):
         for data in self.link.down.take(64):
             did = True
             frame = self.world.wire.read(data)
+            self._account_client(frame.kind, frame.body)
             self.told(self.machine.client_frame(frame.kind, frame.body, now), "client says", frame)
         if self.link.closed_above and not self.link.down.queue:
             self.told(self.machine.client_gone(), "client gone")
@@ -129,6 +142,13 @@ class InterchangeProcess(Process):
         self._forget_load(uid)
         self._loads[route] = Load(body)
 
+    def _account_client(self, kind: int, body: Any) -> None:
+        if kind == DRAIN:
+            for route, load in self._loads.items():
+                load.closed = load.closed or self.world.uids[route] in body
+        elif kind == HOLD:
+            self._on_hold = set(body)
+
     def _account(self, route: bytes, kind: int, epoch: int, body: Any) -> None:
         load = self._loads.get(route)
         if load is not None and epoch == self.epoch:
@@ -137,6 +157,8 @@ class InterchangeProcess(Process):
                 load.held.difference_update(outcome[0] for outcome in body[2])
             elif kind == RETURNED:
                 load.held.difference_update(body)
+            elif kind in (DRAINING, DRAINED):
+                load.closed = True
 
     # Effects.
 
@@ -161,6 +183,9 @@ class InterchangeProcess(Process):
             if len(load.held) > load.capacity:
                 uid = self.world.uids[effect.route]
                 raise Violation(f"{uid} takes {load.capacity} tasks and was given {load.held}")
+            uid = self.world.uids[effect.route]
+            if load.closed or self.world.managers[uid].block in self._on_hold:
+                raise Violation(f"{uid} drains or is on hold, and was given {effect.body}")
         connection = self.connections.get(effect.route)
         if connection is not None:
             connection.send_down(self.world.wire.write(effect.kind, self.epoch, effect.body))

@@ -14,7 +14,7 @@ from lamina.htex_core import (
     SendOut,
     StartWorker,
 )
-from lamina.htex_core.frames import RESULTS, RETURNED, TASKS
+from lamina.htex_core.frames import DRAIN, RESULTS, RETURNED, TASKS
 from tests.simulation.clockwork import Channel, Host, Process, Violation
 from tests.simulation.workers import (
     DRY,
@@ -95,8 +95,9 @@ class ManagerProcess(Process):
         self.world, self.uid, self.slots = world, uid, slots
         world.pids += 1
         self.pid = world.pids
+        self.block = f"b-{uid}"
         info = ManagerInfo(
-            uid, f"b-{uid}", host.name, host.boot, self.pid, slots, "3.11", "0.1"
+            uid, self.block, host.name, host.boot, self.pid, slots, "3.11", "0.1"
         )  # fmt: skip
         self.machine = world.machines.manager(
             info,
@@ -108,7 +109,11 @@ class ManagerProcess(Process):
         self.zygote = Zygote(self)
         self.connection: Connection | None = None
         self.left: LeaveNode | None = None
+        self.drains_at = math.inf
+        """When it drains of its own accord, on its own clock."""
         self.told_to_end = False
+        self.drains = False
+        """Whether it has been told to drain, or does so of its own accord."""
         self._begun = False
         self.leaving = False
         self._connecting_until = self.time() + world.threshold
@@ -133,6 +138,8 @@ class ManagerProcess(Process):
         if self.connection.lost_at < math.inf:
             self.wake(max(self.connection.lost_at, self.clockwork.now + 0.001))
         deadline = self.machine.next_deadline(self.time())
+        if not self.drains:
+            deadline = min(deadline, self.drains_at)
         self.wake(max(deadline + self.host.lag, self.clockwork.now + 0.001))
 
     # The loop.
@@ -152,7 +159,12 @@ class ManagerProcess(Process):
             if frame.kind == TASKS and frame.epoch == self.machine.epoch:
                 for wire in frame.body:
                     self.world.truth.arrived(wire[0], self)
+            if frame.kind == DRAIN and frame.epoch == self.machine.epoch:
+                self.drains = True
             self.told(self.machine.frame(*frame, now), "frame", frame)
+        if self.drains_at <= now and not self.drains and self._begun and self.left is None:
+            self.drains = did = True
+            self.told(self.machine.drain("its time is over", now), "drain")
         if connection.lost and self.left is None:
             self._hang_up()
             self._connecting_until = now + self.world.threshold
@@ -279,6 +291,8 @@ class ManagerProcess(Process):
                 self.zygote.asked_to_kill(effect.worker)
             elif type(effect) is LeaveNode:
                 self.left = effect
+                if effect.drained:
+                    self.drained(effect)
 
     def _send(self, effect: SendOut) -> None:
         if effect.kind == RETURNED:
@@ -291,6 +305,8 @@ class ManagerProcess(Process):
             self.connection.send_up(data)
 
     def _give(self, effect: Give) -> None:
+        if self.drains and effect.tasks:
+            raise Violation(f"{self.name} drains, and gives a worker {effect.tasks}")
         for wire in effect.tasks:
             self.world.truth.given(wire[0], self)
         pipe = self.pipes.get(effect.worker)
@@ -331,3 +347,9 @@ class ManagerProcess(Process):
         for watcher in self.watchers:
             watcher.wake(self.clockwork.now)
         self.world.manager_died(self)
+
+    def drained(self, left: LeaveNode) -> None:
+        """It leaves because nothing is left to do."""
+        if not self.drains:
+            raise Violation(f"{self.name} is drained, and nobody had asked for it")
+        self.world.truth.drained(self)

@@ -7,12 +7,13 @@ from lamina.htex_core import (
     ClientMachine,
     InterchangeEffect,
     InterchangeMachine,
+    LeaveNode,
     ManagerEffect,
     ManagerMachine,
     SendOut,
     ToClient,
 )
-from lamina.htex_core.frames import ACK, JOINED, LOST, REGISTER, RESULTS, WELCOME
+from lamina.htex_core.frames import ACK, DRAIN, DRAINED, JOINED, LOST, REGISTER, RESULTS, WELCOME
 from tests.simulation.world import Machines
 
 __all__ = ["PLANTED"]
@@ -51,6 +52,30 @@ class HidesWhatItHolds(ManagerMachine):
             if isinstance(each, SendOut) and each.kind == REGISTER:
                 each.body["held"] = []
         return effects
+
+
+class DrainsTooFast(ManagerMachine):
+    """It says that it is drained before its results are acknowledged, and leaves at once."""
+
+    def drain(self, reason: str, now: float) -> list[ManagerEffect]:
+        effects = super().drain(reason, now)
+        return [*effects, LeaveNode("it is drained", orderly=True, drained=True)]
+
+
+class DrainsNever(ManagerMachine):
+    """It takes no more tasks, and does not say when it has ended those that it had."""
+
+    def flush(self, now: float) -> list[ManagerEffect]:
+        return [each for each in super().flush(now) if not _sends(each, DRAINED)]
+
+
+class ForgetsThatOneDrains(InterchangeMachine):
+    """It passes it on that a manager is to drain, and goes on giving it tasks."""
+
+    def client_frame(self, kind: int, body: Any, now: float) -> list[InterchangeEffect]:
+        if kind == DRAIN:
+            return []
+        return super().client_frame(kind, body, now)
 
 
 class ForgetsTasksOfTheDead(InterchangeMachine):
@@ -114,6 +139,13 @@ PLANTED = {
     ),
     "a manager hides what it holds": (
         Machines(manager=HidesWhatItHolds), "granted again|given to m",
+    ),
+    "a manager says that it is drained, and is not": (
+        Machines(manager=DrainsTooFast), "is drained, and",
+    ),
+    "a manager drains for ever": (Machines(manager=DrainsNever), "drains for ever"),
+    "the interchange goes on with one that drains": (
+        Machines(interchange=ForgetsThatOneDrains), "drains or is on hold",
     ),
     "the interchange forgets a manager's tasks": (
         Machines(interchange=ForgetsTasksOfTheDead), "is unresolved|pending for ever",

@@ -8,6 +8,7 @@ from lamina.htex_core import (
     ClientEffect,
     Deliver,
     Ended,
+    ManagerWent,
     Ran,
     SendUp,
     StartInterchange,
@@ -49,6 +50,7 @@ class Program(Process):
         )
         self.link: Link | None = None
         self.broken: str | None = None
+        self.on_hold: set[str] = set()
         self._granted: set[int] = set()
         self._credit = 0
         self._joined: list[int] = []
@@ -121,6 +123,17 @@ class Program(Process):
         numbers = [each.number for each in attempts]
         self.told(self.machine.cancelled(numbers), "cancels", numbers)
 
+    def drain(self, manager: str) -> None:
+        self.told(self.machine.drain([manager]), "drains", manager)
+
+    def hold(self, block: str) -> None:
+        self.on_hold.add(block)
+        self.told(self.machine.hold(block), "holds", block)
+
+    def unhold(self, block: str) -> None:
+        self.on_hold.discard(block)
+        self.told(self.machine.unhold(block), "holds no more", block)
+
     def close(self) -> None:
         self.told(self.machine.fail("the executor was closed", "closed"), "closes")
         if self.truth.alive:
@@ -139,6 +152,8 @@ class Program(Process):
             elif type(effect) is Ended:
                 self.world.ended(effect)
                 self._granted.difference_update(effect.attempts)
+            elif type(effect) is ManagerWent and effect.drained:
+                self.world.drained(effect.manager.uid)
             elif type(effect) is Ran:
                 self.truth.ran(effect)
             elif type(effect) is StartInterchange:

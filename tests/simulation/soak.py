@@ -83,7 +83,7 @@ def main(arguments: list[str]) -> int:
     began = time.monotonic()
     seeds = [(seed, chosen.events) for seed in range(chosen.first, chosen.first + chosen.seeds)]
     failed, events, seconds = [], 0, 0.0
-    bounds, early, alive, living = 0, 0, 0.0, 0.0
+    bounds, early, drains, alive, living = 0, 0, 0, 0.0, 0.0
     faults: Counter[str] = Counter()
     outcomes: Counter[str] = Counter()
     endings: Counter[str] = Counter()
@@ -97,6 +97,7 @@ def main(arguments: list[str]) -> int:
             seconds += summary.seconds
             bounds += summary.bounds
             early += summary.said_too_early
+            drains += summary.drains
             alive += summary.tasks_alive
             living += summary.managers_alive
             faults.update(summary.faults)
@@ -105,8 +106,9 @@ def main(arguments: list[str]) -> int:
     took = time.monotonic() - began
     print(
         f"{len(seeds)} seeds from {chosen.first}, {events} events, {seconds / 3600:.1f} virtual "
-        f"hours in {took:.0f} s; {bounds} bounds measured, {early} tasks said too early to run; "
-        f"on average {alive / len(seeds):.0f} tasks and {living / len(seeds):.1f} managers alive"
+        f"hours in {took:.0f} s; {bounds} bounds measured, {early} tasks said too early to run, "
+        f"{drains} managers drained; on average "
+        f"{alive / len(seeds):.0f} tasks and {living / len(seeds):.1f} managers alive"
     )
     print(f"{len(failed)} seeds failed: {sorted(failed)}")
     for name, counts in (("faults", faults), ("outcomes", outcomes), ("endings", endings)):

@@ -116,6 +116,15 @@ class Truth:
                 raise Violation(f"{manager.name} says how {outcome[0]} ended, which never started")
             attempt.had_by = None
 
+    def drained(self, manager: Process) -> None:
+        """A manager leaves and says that nothing goes with it."""
+        for attempt in self.alive.values():
+            if attempt.had_by is manager:
+                raise Violation(f"{manager.name} is drained, and has {attempt.number}")
+            worker = attempt.claimed_by
+            if worker is not None and worker.manager is manager:
+                raise Violation(f"{manager.name} is drained, and {attempt.number} is unresolved")
+
     def claimed(self, number: int, worker: "Worker") -> None:
         """A worker has taken a claim for it: from here on it has started."""
         attempt = self._of(number)

@@ -43,6 +43,8 @@ class Summary(NamedTuple):
     outcomes: dict[str, int]
     faults: dict[str, int]
     ending: str
+    drains: int
+    """Managers that were drained to the end."""
     bounds: int
     """How often a stated bound was measured, nothing else having gone wrong meanwhile."""
     said_too_early: int
@@ -74,6 +76,7 @@ class World:
         self.running = True
         self.trouble_until = 0.0
         self.bounds = 0
+        self.drains = 0
         self._steps = self._samples = self._alive = self._living = 0
         self.faults = Faults(self)
         self._form_size = 1 if seed % 8 == 0 else chance.choice([1, 25 * 2**20])
@@ -96,6 +99,9 @@ class World:
                 self._sample()
         self.running = False
         self.faults.heal()
+        for block in sorted(self.program.on_hold):
+            if self.program.alive and self.program.broken is None:
+                self.program.unhold(block)
         ending = self._ending()
         self._all_leave()
         return Summary(
@@ -106,6 +112,7 @@ class World:
             outcomes=self.truth.outcomes,
             faults=self.faults.seen,
             ending=ending,
+            drains=self.drains,
             bounds=self.bounds,
             said_too_early=self.truth.said_too_early,
             tasks_alive=self._alive / max(1, self._samples),
@@ -171,6 +178,17 @@ class World:
         while self.clockwork.now < until:
             self._advance()
         self._check_memory()
+        self._check_managers()
+
+    def _check_managers(self) -> None:
+        """Who was to leave has left, and of all others the program knows that they are idle."""
+        loads = self.program.machine.loads
+        for manager in self.managers.values():
+            if manager.alive and manager.drains:
+                raise Violation(f"{manager.name} drains for ever")
+        for uid, load in loads.items():
+            if self.managers[uid].alive and (load.busy or load.draining or load.held):
+                raise Violation(f"{uid} has nothing to do, and is said to have: {load}")
 
     def _check_memory(self) -> None:
         """Nothing of a task that has ended is left anywhere."""
@@ -238,8 +256,28 @@ class World:
             if chance.random() < 0.1 and self.truth.alive:
                 some = chance.sample(sorted(self.truth.alive), k=min(3, len(self.truth.alive)))
                 program.cancel([self.truth.alive[number] for number in some])
+            if chance.random() < 0.01:
+                self._drain_or_hold()
         pause = self.clockwork.spread(0.001, 0.05 if self.profile == "short" else 0.5)
         self.clockwork.at(self.clockwork.now + pause, self.use)
+
+    def _drain_or_hold(self) -> None:
+        chance, program = self.clockwork.chance, self.program
+        manager = chance.choice(list(self.managers.values()))
+        if program.on_hold and chance.random() < 0.7:
+            program.unhold(chance.choice(sorted(program.on_hold)))
+        elif chance.random() < 0.5:
+            program.hold(manager.block)
+        elif manager.alive and chance.random() < 0.5:
+            program.drain(manager.uid)
+        else:
+            manager.drains_at = manager.time()
+            manager.wake(self.clockwork.now)
+
+    def drained(self, uid: str) -> None:
+        """The program takes a manager for drained: nothing may have been with it."""
+        self.drains += 1
+        self.truth.drained(self.managers[uid])
 
     def plan(self) -> Attempt:
         """Decide what becomes of one more task, if nothing befalls it."""

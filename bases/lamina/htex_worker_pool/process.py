@@ -3,8 +3,8 @@
 Its configuration is a JSON file for the user alone, whose path is its one argument: nothing
 that is secret appears on a command line.
 
-Its exit status is 0 when it left because it was told to, or because the program has ended, and
-1 when something went wrong; the last line of its stderr says what.
+Its exit status is 0 when it left because it was told to, or was drained, or because the program
+has ended, and 1 when something went wrong; the last line of its stderr says what.
 """
 
 import json
@@ -377,6 +377,7 @@ class _Shell:
                 self.measure(effect)
             elif type(effect) is LeaveNode:
                 self.left = effect
+                self.in_order = self.in_order or effect.drained
 
     def give(self, effect: Give) -> None:
         pipe = self.pipes.get(effect.worker)

@@ -130,10 +130,17 @@ class BlockKeeper:
             held.came = True
             self.slots_per_block = max(1, sum(held.managers.values()))
 
-    def manager_went(self, block: BlockId, manager: str, now: float, why: str) -> list[BlockEffect]:
-        """A manager is gone; a block without any is over, whatever the batch system says."""
+    def manager_went(
+        self, block: BlockId, manager: str, now: float, why: str, *, drained: bool = False
+    ) -> list[BlockEffect]:
+        """A manager is gone; a block without any is over, whatever the batch system says.
+
+        Unless the last was drained: then its job ends by itself, and its status says how.
+        """
         held = self._blocks.get(block)
         if held is None or held.managers.pop(manager, None) is None or held.managers:
+            return []
+        if drained:
             return []
         del self._blocks[block]
         effects: list[BlockEffect] = [] if held.job is None else [CancelJobs([held.job])]

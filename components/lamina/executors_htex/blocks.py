@@ -160,8 +160,7 @@ class Blocks:
         for item in news:
             info = item.manager
             block = BlockId(info.block)
-            came = isinstance(item, ManagerCame)
-            self._emit("manager.came" if came else "manager.lost", manager=info.uid, block=block)
+            self._emit(_what(item), manager=info.uid, block=block)
             with self._changed:
                 if isinstance(item, ManagerCame):
                     self._standings.manager_came(block, info.uid, info.slots)
@@ -170,7 +169,8 @@ class Blocks:
             if isinstance(item, ManagerCame):
                 self._keeper.manager_came(block, info.uid, info.slots, now)
             else:
-                self._do(self._keeper.manager_went(block, info.uid, now, item.reason))
+                went = self._keeper.manager_went
+                self._do(went(block, info.uid, now, item.reason, drained=item.drained))
 
     def _poll(self, now: float) -> None:
         try:
@@ -284,6 +284,12 @@ def block_request(label: str, directory: Path, block: BlockId) -> BlockRequest:
         stdout=folder / f"block-{block}.stdout",
         stderr=folder / f"block-{block}.stderr",
     )
+
+
+def _what(news: ManagerCame | ManagerWent) -> str:
+    if isinstance(news, ManagerCame):
+        return "manager.came"
+    return "manager.drained" if news.drained else "manager.lost"
 
 
 class _ByHand:

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -42,6 +42,7 @@ from lamina.htex_core import (
     Levels,
     MalformedFrame,
     ManagerCame,
+    ManagerLoad,
     ManagerWent,
     Ran,
     Ready,
@@ -142,18 +143,40 @@ class Engine:
     def cancel(self, attempts: Collection[AttemptId]) -> None:
         """Stop these attempts."""
         with self._lock:
-            self._perform(self._machine.cancelled(attempts))
-            if self._link is not None:
-                self._flush(self._link)
+            self._tell(self._machine.cancelled(attempts))
 
     def outstanding(self) -> int:
         """Unresolved attempts."""
         return self._machine.outstanding
 
+    def slots(self) -> int:
+        """Workers that may be given tasks."""
+        return self._machine.slots
+
     def managers(self) -> list[Any]:
         """The managers that are connected."""
         with self._lock:
             return list(self._machine.managers.values())
+
+    def loads(self) -> Mapping[str, ManagerLoad]:
+        """How busy each manager is; ``idle_since`` is on the monotonic clock of this process."""
+        with self._lock:
+            return dict(self._machine.loads)
+
+    def drain(self, managers: Collection[str], blocks: Collection[str] = ()) -> None:
+        """Let these managers leave once what they run has ended, and all of these blocks."""
+        with self._lock:
+            self._tell(self._machine.drain(managers, blocks))
+
+    def hold(self, block: str) -> None:
+        """Give the managers of a block no more tasks."""
+        with self._lock:
+            self._tell(self._machine.hold(block))
+
+    def unhold(self, block: str) -> None:
+        """Give them tasks again."""
+        with self._lock:
+            self._tell(self._machine.unhold(block))
 
     def scale(self, blocks: int | None) -> None:
         """Have so many blocks; None asks the strategy again."""
@@ -211,6 +234,11 @@ class Engine:
                 self._blocks.stop()
         if news:
             self._deliveries.put(news)
+
+    def _tell(self, effects: list[ClientEffect]) -> None:
+        self._perform(effects)
+        if self._link is not None:
+            self._flush(self._link)
 
     def _flush(self, link: Link) -> None:
         link.flush()

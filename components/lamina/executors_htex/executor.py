@@ -25,7 +25,7 @@ from lamina.plugins import resolve
 from lamina.providers import LocalProvider, Provider
 from lamina.resources import ResourceBinder
 from lamina.scaling import ScalingStrategy, Simple
-from lamina.vocabulary import AttemptId
+from lamina.vocabulary import AttemptId, UsageError
 
 __all__ = ["HighThroughputExecutor"]
 
@@ -167,7 +167,7 @@ class HighThroughputExecutor(PoolFace):
         engine = self._engine
         if engine is None:
             return Load(0, 0)
-        return Load(engine.outstanding(), sum(info.slots for info in engine.managers()))
+        return Load(engine.outstanding(), engine.slots())
 
     def close(self, timeout: float | None = None) -> None:
         """Stop everything; an outcome is reported for every attempt left."""
@@ -203,10 +203,67 @@ class HighThroughputExecutor(PoolFace):
         Raises:
             NotStartedError: It was not started, or has been closed.
         """
+        self._running().scale(blocks)
+
+    def drain(self, block_id: str | None = None) -> None:
+        """Let the managers of a block leave in good order; None for those of all blocks there are.
+
+        They are given no more tasks, give back what they have not begun, and leave when what they
+        run has ended. No task fails of it. This does not wait; where there is work for it, the
+        strategy asks for new blocks.
+
+        Raises:
+            NotStartedError: It was not started, or has been closed.
+            UsageError: There is no such block.
+        """
+        engine = self._running()
+        blocks = self._blocks_there(engine)
+        if block_id is None:
+            engine.drain((), blocks)
+        else:
+            engine.drain((), (self._known(block_id, blocks),))
+
+    def hold_block(self, block_id: str) -> None:
+        """Give the managers of a block no more tasks; what they run goes on.
+
+        What they have not begun is given back as far as it can be.
+
+        Raises:
+            NotStartedError: It was not started, or has been closed.
+            UsageError: There is no such block.
+        """
+        engine = self._running()
+        engine.hold(self._known(block_id, self._blocks_there(engine)))
+
+    def unhold_block(self, block_id: str) -> None:
+        """Give them tasks again.
+
+        Raises:
+            NotStartedError: It was not started, or has been closed.
+            UsageError: There is no such block.
+        """
+        engine = self._running()
+        engine.unhold(self._known(block_id, self._blocks_there(engine)))
+
+    def _running(self) -> Engine:
         engine = self._engine
         if engine is None:
             raise NotStartedError(self.label)
-        engine.scale(blocks)
+        return engine
+
+    def _blocks_there(self, engine: Engine) -> set[str]:
+        there = {standing.block for standing in engine.blocks() if not standing.over}
+        return there | {load.block for load in engine.loads().values()}
+
+    def _known(self, block_id: str, blocks: Collection[str]) -> str:
+        if block_id not in blocks:
+            there = ", ".join(sorted(blocks)) or "none"
+            msg = (
+                f"executor {self.label!r} has no block {block_id!r:.100} that waits or runs; there "
+                f"are: {there}. blocks() says what became of the others"
+            )
+            raise UsageError(msg)
+        return block_id
 
     def plan(self) -> ExecutorPlan:
         """What it would do if it were started; nothing is started, asked or contacted.

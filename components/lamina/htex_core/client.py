@@ -13,6 +13,11 @@ all of them have, whatever is doubtful still was never given to anyone and is qu
 the same attempt, no failure. If instead a manager is found dead or stays away for longer than
 ``patience``, it is fenced, and whatever is doubtful still ends as node lost.
 
+Of each manager it knows how many of its workers are busy, as the interchange has told it last,
+and since when none is. A manager can be drained: it is given nothing more, and leaves when all
+that it runs has ended and is acknowledged here. A block can be held: its managers are given
+nothing until that is undone.
+
 The machine is told of events and returns what is to be done, in order; it never acts.
 """
 
@@ -26,9 +31,13 @@ from lamina.htex_core.frames import (
     ADMIT,
     CANCEL,
     CREDIT,
+    DRAIN,
     FENCE,
     FORMS,
+    HOLD,
     JOINED,
+    LEFT,
+    LOAD,
     LOST,
     NEED,
     READY,
@@ -50,6 +59,7 @@ __all__ = [
     "Deliver",
     "Ended",
     "ManagerCame",
+    "ManagerLoad",
     "ManagerWent",
     "Ran",
     "Ready",
@@ -110,6 +120,29 @@ class ManagerWent(NamedTuple):
 
     manager: ManagerInfo
     reason: str
+    drained: bool = False
+    """Whether it was drained: nothing was lost with it, and its going is no failure."""
+
+
+class ManagerLoad(NamedTuple):
+    """How busy a manager is, as of the last word about it."""
+
+    block: str
+    slots: int
+    """Its workers."""
+    busy: int
+    """How many of them have a task."""
+    idle_since: float | None
+    """Since when none has, on the machine's clock; None while one has."""
+    draining: bool = False
+    """Whether it is given no more tasks, and leaves when those that it runs have ended."""
+    held: bool = False
+    """Whether its block is on hold."""
+
+    @property
+    def usable(self) -> int:
+        """Workers that may be given tasks, now or later."""
+        return 0 if self.draining or self.held else self.slots
 
 
 class Ready(NamedTuple):
@@ -159,8 +192,13 @@ class ClientMachine:
     epoch: int = attrs.field(default=0, init=False)
     broken: str | None = attrs.field(default=None, init=False)
     managers: dict[str, ManagerInfo] = attrs.field(factory=dict, init=False)
+    loads: dict[str, ManagerLoad] = attrs.field(factory=dict, init=False)
+    """How busy each manager is; those of an old epoch that are awaited are among them."""
     slots: int = attrs.field(default=0, init=False)
-    """Workers of all managers."""
+    """Workers of all managers, but for those that drain or are on hold."""
+    _draining_blocks: set[str] = attrs.field(factory=set, init=False)
+    """Whatever comes from them is drained."""
+    _held_blocks: set[str] = attrs.field(factory=set, init=False)
     _tasks: dict[int, _Task] = attrs.field(factory=dict, init=False)
     _queue: Queue = attrs.field(
         default=attrs.Factory(lambda self: self.make_queue(), takes_self=True), init=False
@@ -248,6 +286,34 @@ class ClientMachine:
             effects.append(Ended(ended, "cancelled", "it was cancelled before it started", "no"))
         return effects
 
+    def drain(self, managers: Iterable[str], blocks: Iterable[str] = ()) -> list[ClientEffect]:
+        """Let these managers leave when what they run has ended, and all that come of these blocks.
+
+        Each is told again wherever it registers anew, until it is gone.
+        """
+        wanted, fresh = set(blocks), []
+        self._draining_blocks |= wanted
+        named = set(managers)
+        if wanted:
+            named.update(uid for uid, load in self.loads.items() if load.block in wanted)
+        for uid in sorted(named & self.loads.keys()):
+            load = self.loads[uid]
+            if not load.draining:
+                self._turn(uid, load._replace(draining=True))
+                if uid in self.managers:
+                    fresh.append(uid)
+        return [SendUp(DRAIN, fresh)] if fresh and self._ready else []
+
+    def hold(self, block: str) -> list[ClientEffect]:
+        """Give the managers of a block nothing more, and those that come yet nothing."""
+        self._held_blocks.add(block)
+        return self._held_anew(block)
+
+    def unhold(self, block: str) -> list[ClientEffect]:
+        """Give them tasks again."""
+        self._held_blocks.discard(block)
+        return self._held_anew(block)
+
     def frame(self, kind: int, epoch: int, body: Any, now: float) -> list[ClientEffect]:
         """Take a frame from the interchange; one of another epoch is dropped."""
         if epoch != self.epoch or self.broken is not None:
@@ -280,7 +346,7 @@ class ClientMachine:
             return []
         self._fenced[uid] = info
         self._lost.add(uid)
-        effects: list[ClientEffect] = [ManagerWent(info, reason)]
+        effects: list[ClientEffect] = [self._went(info, reason)]
         if self._ready:
             effects.append(SendUp(FENCE, [uid]))
         return effects + self._settle()
@@ -312,6 +378,8 @@ class ClientMachine:
         self._tasks.clear()
         self._forms.clear()
         self._doubtful.clear()
+        for uid in self._awaited:
+            del self.loads[uid]
         self._awaited.clear()
         self._queue = self.make_queue()
         self._granted = 0
@@ -329,6 +397,8 @@ class ClientMachine:
     def _on_ready(self, body: Any, now: float) -> list[ClientEffect]:
         self._ready = True
         effects: list[ClientEffect] = [Ready(body)]
+        if self._held_blocks:
+            effects.append(SendUp(HOLD, sorted(self._held_blocks)))
         if self._fenced:
             effects.append(SendUp(FENCE, list(self._fenced)))
         return effects + self._settle() + self._grant()
@@ -344,8 +414,7 @@ class ClientMachine:
             return [SendUp(FENCE, [info.uid])]  # its tasks have been given up; it is too late
         awaited = self._awaited.pop(info.uid, None)
         new = awaited is None and info.uid not in self.managers
-        self.managers[info.uid] = info
-        self.slots = sum(each.slots for each in self.managers.values())
+        self._joined(info, len(held) + len(finished), now)
         unwanted: list[int] = []
         for attempt in (*held, *finished):
             task = self._tasks.get(attempt)
@@ -356,6 +425,8 @@ class ClientMachine:
             if task is None or task.cancelled:
                 unwanted.append(attempt)
         effects: list[ClientEffect] = [ManagerCame(info)] if new else []
+        if self.loads[info.uid].draining:
+            effects.append(SendUp(DRAIN, [info.uid]))
         effects.append(SendUp(ADMIT, [info.uid]))
         if unwanted:
             effects.append(SendUp(CANCEL, unwanted))
@@ -363,9 +434,7 @@ class ClientMachine:
 
     def _on_lost(self, body: Any, now: float) -> list[ClientEffect]:
         uid, attempts, reason = body
-        info = self.managers.pop(uid, None)
-        if info is not None:
-            self.slots -= info.slots
+        info = self.managers.get(uid)
         self._lost.add(uid)
         sides: dict[bool, list[int]] = {True: [], False: []}
         for attempt in attempts:
@@ -373,12 +442,37 @@ class ClientMachine:
             if task is not None:
                 sides[task.started].append(attempt)
                 self._forget(attempt)
-        effects: list[ClientEffect] = [] if info is None else [ManagerWent(info, reason)]
+        effects: list[ClientEffect] = []
+        if info is not None:
+            # It may have been killed while it waited to hear that it may leave.
+            drained = self.loads[uid].draining and not any(sides.values())
+            effects.append(self._went(info, reason, drained=drained))
         for started, some in sides.items():
             if some:
                 word = "yes" if started else "unknown"
                 effects.append(Ended(some, "node_lost", reason, word, info))
         return effects + self._grant()
+
+    def _on_load(self, body: Any, now: float) -> list[ClientEffect]:
+        for uid, busy, draining in body:
+            load = self.loads.get(uid)
+            if load is not None:
+                busy = min(busy, load.slots)
+                idle_since = None if busy else now
+                draining = draining or load.draining
+                news = load._replace(busy=busy, idle_since=idle_since, draining=draining)
+                self._turn(uid, news)
+        return []
+
+    def _on_left(self, body: Any, now: float) -> list[ClientEffect]:
+        """A manager holds nothing and waits for our word, so that it is not taken for lost."""
+        uid, reason = body
+        info = self.managers.get(uid)
+        self._lost.add(uid)
+        effects: list[ClientEffect] = []
+        if info is not None:
+            effects.append(self._went(info, reason, drained=True))
+        return [*effects, SendUp(FENCE, [uid])]
 
     def _on_results(self, body: Any, now: float) -> list[ClientEffect]:
         uid, number, outcomes = body
@@ -434,6 +528,45 @@ class ClientMachine:
         return effects + self._grant()
 
     # Decisions.
+
+    def _joined(self, info: ManagerInfo, has: int, now: float) -> None:
+        """A manager is there, or there again, with so many tasks."""
+        uid, block = info.uid, info.block
+        before = self.loads.get(uid)
+        busy = min(has, info.slots)
+        draining = block in self._draining_blocks
+        idle_since = None if busy else now
+        if before is not None:
+            draining = draining or before.draining
+            if not busy and before.idle_since is not None:
+                idle_since = before.idle_since
+        held = block in self._held_blocks
+        load = ManagerLoad(block, info.slots, busy, idle_since, draining, held)
+        if uid in self.managers:
+            self._turn(uid, load)
+        else:
+            self.loads[uid] = load
+            self.slots += load.usable
+        self.managers[uid] = info
+
+    def _turn(self, uid: str, load: ManagerLoad) -> None:
+        """The load of a manager is another one now."""
+        if uid in self.managers:
+            self.slots += load.usable - self.loads[uid].usable
+        self.loads[uid] = load
+
+    def _went(self, info: ManagerInfo, reason: str, *, drained: bool = False) -> ClientEffect:
+        load = self.loads.pop(info.uid)
+        if self.managers.pop(info.uid, None) is not None:
+            self.slots -= load.usable
+        return ManagerWent(info, reason, drained)
+
+    def _held_anew(self, block: str) -> list[ClientEffect]:
+        held = block in self._held_blocks
+        for uid, load in list(self.loads.items()):
+            if load.block == block:
+                self._turn(uid, load._replace(held=held))
+        return [SendUp(HOLD, sorted(self._held_blocks))] if self._ready else []
 
     def _start_interchange(self, now: float, why: str) -> list[ClientEffect]:
         self._starts = [at for at in self._starts if now - at < self.starts_window]
@@ -521,7 +654,10 @@ class ClientMachine:
         for task in self._tasks.values():
             places[task.place] += 1
         assert places[_GRANTED] == self._granted, (places, self._granted)
-        assert self.slots == sum(info.slots for info in self.managers.values())
+        assert self.slots == sum(self.loads[uid].usable for uid in self.managers)
+        assert self.loads.keys() == self.managers.keys() | self._awaited.keys()
+        assert all(0 <= load.busy <= load.slots for load in self.loads.values())
+        assert all((load.idle_since is None) == (load.busy > 0) for load in self.loads.values())
         assert places[_DOUBTFUL] == len(self._doubtful)
         assert not self._doubtful or self._awaited or not self._ready
         used: dict[bytes, int] = {}
@@ -536,6 +672,8 @@ _HANDLERS = {
     CREDIT: ClientMachine._on_credit,
     JOINED: ClientMachine._on_joined,
     LOST: ClientMachine._on_lost,
+    LOAD: ClientMachine._on_load,
+    LEFT: ClientMachine._on_left,
     RESULTS: ClientMachine._on_results,
     STARTED: ClientMachine._on_started,
     NEED: ClientMachine._on_need,

@@ -18,14 +18,20 @@ __all__ = [
     "CANCEL",
     "CONFIG",
     "CREDIT",
+    "DRAIN",
+    "DRAINED",
+    "DRAINING",
     "EVENTS",
     "FENCE",
     "FORMS",
     "Frame",
     "GOODBYE",
     "HEARTBEAT",
+    "HOLD",
     "JOINED",
     "LARGE",
+    "LEFT",
+    "LOAD",
     "LOST",
     "Large",
     "ManagerInfo",
@@ -62,6 +68,10 @@ JOINED: Final = 4  # interchange → client: a manager registered, with what it 
 LOST: Final = 5  # interchange → client: a manager is gone, with the attempts that it had
 FENCE: Final = 6  # client → interchange: incarnations that are not to come back
 ADMIT: Final = 7  # client → interchange: incarnations that it knows of and that may be given tasks
+DRAIN: Final = 8  # client → interchange → manager: no more tasks, and leave once all have ended
+HOLD: Final = 9  # client → interchange: the blocks that are given no tasks, all of them
+LOAD: Final = 15  # interchange → client: how many workers of a manager are busy, if that is news
+LEFT: Final = 16  # interchange → client: a manager is drained, and waits to be fenced
 # All the way, down and up.
 TASKS: Final = 10
 FORMS: Final = 11
@@ -81,6 +91,10 @@ REFUSE: Final = 32
 HEARTBEAT: Final = 33
 GOODBYE: Final = 34
 YIELD: Final = 35  # interchange → manager: so many unbegun tasks are wanted back
+DRAINING: Final = (
+    36  # manager → interchange: it wants no more tasks, and leaves when all have ended
+)
+DRAINED: Final = 37  # manager → interchange: they have, and all results are acknowledged
 
 # The code of an outcome.
 VALUE: Final = 0  # buffers hold the value

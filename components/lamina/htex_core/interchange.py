@@ -14,6 +14,12 @@ All this costs the same for each task and each event, however many managers ther
 A manager is given tasks only after the client has admitted it. Otherwise this process could
 die between giving it a task and telling the client that it exists, and nobody would know whom
 to ask.
+
+One that drains is given nothing any more, nor is one whose block is on hold, and credit does
+not count them. A drained one has said that it holds nothing: the client is told once all that
+was on its way there has come back, and only what the client answers lets the manager leave.
+
+How busy each manager is the client hears by and by, and only of those of which that is news.
 """
 
 from collections import OrderedDict
@@ -30,11 +36,17 @@ from lamina.htex_core.frames import (
     ADMIT,
     CANCEL,
     CREDIT,
+    DRAIN,
+    DRAINED,
+    DRAINING,
     FENCE,
     FORMS,
     GOODBYE,
     HEARTBEAT,
+    HOLD,
     JOINED,
+    LEFT,
+    LOAD,
     LOST,
     NEED,
     PROTOCOL,
@@ -67,6 +79,7 @@ GRACE = 2.0  # seconds beyond the threshold, so that a manager gives itself up f
 FORMS_LIMIT = 64 * 2**20  # bytes of functions by value that are kept here
 LOOK_AHEAD = 16  # tasks beyond capacity that are kept here at the least
 YIELD_AFTER = 0.005  # seconds of idle workers here and tasks held ahead there; few last so long
+LOAD_PERIOD = 0.1  # seconds for which news about how busy managers are gather
 
 
 class ToClient(NamedTuple):
@@ -109,7 +122,8 @@ InterchangeEffect: TypeAlias = ToClient | ToManager | Watch | Forget | Leave
 class _Manager:
     info: ManagerInfo
     route: bytes
-    capacity: int
+    wants: int
+    """How many tasks it says it may hold."""
     registration: int
     last_heard: float
     admitted: bool = False
@@ -119,6 +133,24 @@ class _Manager:
     """Workers without a task, as far as we know."""
     asked: bool = False
     """Whether it was asked to yield, and has ended, returned and been given nothing since."""
+    draining: bool = False
+    drained: str | None = None
+    """What it said once it was."""
+    on_hold: bool = False
+    """Whether its block is."""
+    said: int = 0
+    """How many busy workers the client was told of last, or counted when it joined."""
+    said_draining: bool = False
+
+    @property
+    def capacity(self) -> int:
+        """How many tasks it may hold just now."""
+        return 0 if self.draining or self.on_hold else self.wants
+
+    @property
+    def busy(self) -> int:
+        """Workers that have a task, as far as we know."""
+        return min(len(self.held), self.info.slots)
 
     @property
     def free(self) -> int:
@@ -156,6 +188,12 @@ class InterchangeMachine:
     """Those that hold more than their workers can run, and may be asked for it."""
     _short_since: float | None = attrs.field(default=None, init=False)
     """Since when there have been both idle workers and rich managers, and nothing waits."""
+    _news: dict[str, _Manager] = attrs.field(factory=dict, init=False)
+    """Those that may be busier or less busy than the client was told."""
+    _news_by: float | None = attrs.field(default=None, init=False)
+    """When the client is to be told, if there is anything to tell."""
+    _on_hold: frozenset[str] = attrs.field(default=frozenset(), init=False)
+    """Blocks that are."""
     _forms: dict[bytes, bytes] = attrs.field(factory=dict, init=False)
     _forms_size: int = attrs.field(default=0, init=False)
     _credit: int = attrs.field(default=0, init=False)
@@ -173,6 +211,8 @@ class InterchangeMachine:
         deadline = min(self._checked + self.heartbeat_period / 2, self._soonest)
         if self._short_since is not None:
             deadline = min(deadline, self._short_since + YIELD_AFTER)
+        if self._news_by is not None:
+            deadline = min(deadline, self._news_by)
         return deadline
 
     # Events.
@@ -180,7 +220,9 @@ class InterchangeMachine:
     def client_frame(self, kind: int, body: Any, now: float) -> list[InterchangeEffect]:
         """Take a frame from the client."""
         handler = _FROM_CLIENT.get(kind)
-        return [] if handler is None else handler(self, body, now)
+        effects = [] if handler is None else handler(self, body, now)
+        self._notice_news(now)
+        return effects
 
     def client_gone(self) -> list[InterchangeEffect]:
         """The program is dead or has closed us: nobody wants any of this."""
@@ -191,14 +233,18 @@ class InterchangeMachine:
     ) -> list[InterchangeEffect]:
         """Take a frame that came along a route."""
         if kind == REGISTER:
-            return self._on_register(route, body, now)
+            effects = self._on_register(route, body, now)
+            self._notice_news(now)
+            return effects
         manager = self._routes.get(route)
         if manager is None or epoch != self.epoch:
             self.dropped += 1
             return []
         manager.last_heard = now
         handler = _FROM_MANAGER.get(kind)
-        return [] if handler is None else handler(self, manager, body, now)
+        effects = [] if handler is None else handler(self, manager, body, now)
+        self._notice_news(now)
+        return effects
 
     def manager_died(self, uid: str, reason: str) -> list[InterchangeEffect]:
         """The process of a manager has ended."""
@@ -206,10 +252,13 @@ class InterchangeMachine:
         return [] if manager is None else self._lose(manager, reason)
 
     def time_passed(self, now: float) -> list[InterchangeEffect]:
-        """Give up the silent, and ask the rich to yield."""
+        """Give up the silent, ask the rich to yield, and tell who is busy."""
+        effects: list[InterchangeEffect] = []
         if self._short_since is not None and now >= self._short_since + YIELD_AFTER:
-            return self._ask_to_yield(now) + self._give_up_the_silent(now)
-        return self._give_up_the_silent(now)
+            effects += self._ask_to_yield(now)
+        if self._news_by is not None and now >= self._news_by:
+            effects += self._tell_news()
+        return effects + self._give_up_the_silent(now)
 
     def _give_up_the_silent(self, now: float) -> list[InterchangeEffect]:
         if self._checked is not None:
@@ -256,6 +305,9 @@ class InterchangeMachine:
         manager = _Manager(info, route, body["capacity"], number, last_heard=now)
         manager.admitted = known is not None and known.admitted
         manager.held.update(body["held"], body["finished"])
+        manager.said = manager.busy  # the client counts these as well
+        manager.draining = body.get("draining", False) or (known is not None and known.draining)
+        manager.on_hold = info.block in self._on_hold
         effects: list[InterchangeEffect] = []
         if known is not None and (astray := known.held - manager.held):
             # We sent these into the old connection and it never got them.
@@ -273,6 +325,8 @@ class InterchangeMachine:
             ToClient(JOINED, [list(info), body["held"], body["finished"]]),
             Watch(info),
         ]
+        if manager.on_hold and body["held"] and not manager.draining:
+            effects.append(ToManager(route, YIELD, len(body["held"])))
         return effects + self._credit_now() + self._dispatch(now)
 
     def _refusal(self, info: ManagerInfo, body: Any) -> str:
@@ -299,9 +353,9 @@ class InterchangeMachine:
         if self._fitting.concerns(manager.info.uid):
             self._fitting.ended(manager.info.uid, [outcome[0] for outcome in outcomes])
         effects: list[InterchangeEffect] = [ToClient(RESULTS, [manager.info.uid, number, outcomes])]
-        if capacity != manager.capacity:
-            self._capacity += capacity - manager.capacity
-            manager.capacity = capacity
+        if capacity != manager.wants:
+            before, manager.wants = manager.capacity, capacity
+            self._capacity += manager.capacity - before
             effects += self._credit_now()
         manager.asked = False
         self._place(manager)
@@ -318,7 +372,7 @@ class InterchangeMachine:
         manager.asked = False
         self._place(manager)
         # There is room now. A manager that leaves has said before that it has none.
-        return [ToClient(RETURNED, body), *self._dispatch(now)]
+        return [ToClient(RETURNED, body), *self._left_by(manager), *self._dispatch(now)]
 
     def _on_need(self, manager: _Manager, body: Any, now: float) -> list[InterchangeEffect]:
         have = [[digest, self._forms[digest]] for digest in body if digest in self._forms]
@@ -342,6 +396,21 @@ class InterchangeMachine:
         if astray:
             effects.append(ToClient(RETURNED, sorted(astray)))
         return effects + self._lose(manager, reason)
+
+    def _on_draining(self, manager: _Manager, body: Any, now: float) -> list[InterchangeEffect]:
+        """It drains of its own accord, or does what it was told."""
+        return self._close(manager, draining=True) + self._credit_now()
+
+    def _on_drained(self, manager: _Manager, body: Any, now: float) -> list[InterchangeEffect]:
+        """It holds nothing; what is still on its way there comes back."""
+        manager.drained = body
+        effects = self._close(manager, draining=True) + self._credit_now()
+        return effects + self._left_by(manager)
+
+    def _left_by(self, manager: _Manager) -> list[InterchangeEffect]:
+        if manager.drained is None or manager.held:
+            return []
+        return [ToClient(LEFT, [manager.info.uid, manager.drained])]
 
     def _on_heartbeat(self, manager: _Manager, body: Any, now: float) -> list[InterchangeEffect]:
         """Send it back as it is: the manager counts its lease from when it said this."""
@@ -416,6 +485,24 @@ class InterchangeMachine:
                 effects += self._drop(manager)
         return effects + self._credit_now()
 
+    def _on_drain(self, body: Any, now: float) -> list[InterchangeEffect]:
+        effects: list[InterchangeEffect] = []
+        for uid in body:
+            manager = self._managers.get(uid)
+            if manager is not None:
+                effects.append(ToManager(manager.route, DRAIN, "it was asked to"))
+                effects += self._close(manager, draining=True)
+        return effects + self._credit_now()
+
+    def _on_hold_of(self, body: Any, now: float) -> list[InterchangeEffect]:
+        """Blocks that are on hold from now on; all others are not."""
+        self._on_hold = frozenset(body)
+        effects: list[InterchangeEffect] = []
+        for manager in self._managers.values():
+            if manager.on_hold != (manager.info.block in self._on_hold):
+                effects += self._close(manager, on_hold=not manager.on_hold)
+        return effects + self._credit_now() + self._dispatch(now)
+
     def _on_stop(self, body: Any, now: float) -> list[InterchangeEffect]:
         effects: list[InterchangeEffect] = [
             ToManager(manager.route, STOP, body) for manager in self._managers.values()
@@ -425,9 +512,25 @@ class InterchangeMachine:
 
     # Decisions.
 
+    def _close(
+        self, manager: _Manager, *, draining: bool = False, on_hold: bool | None = None
+    ) -> list[InterchangeEffect]:
+        """Give a manager no tasks any more, or some again; what is not begun there comes back."""
+        before = manager.capacity
+        manager.draining = manager.draining or draining
+        if on_hold is not None:
+            manager.on_hold = on_hold
+        self._capacity += manager.capacity - before
+        self._place(manager)
+        if manager.on_hold and not manager.draining and manager.held:
+            return [ToManager(manager.route, YIELD, len(manager.held))]
+        return []  # one that drains gives it back anyhow
+
     def _place(self, manager: _Manager) -> None:
         """Note what room a manager has: after each change of what it holds or may hold."""
         uid, held, slots = manager.info.uid, len(manager.held), manager.info.slots
+        if min(held, slots) != manager.said or manager.draining != manager.said_draining:
+            self._news[uid] = manager
         self._fitting.placed(uid, room=manager.free > 0)
         idle = max(0, min(manager.capacity, slots) - held) if manager.admitted else 0
         if idle != manager.idle:
@@ -453,6 +556,7 @@ class InterchangeMachine:
         self._idle.pop(uid, None)
         self._ahead.pop(uid, None)
         self._rich.pop(uid, None)
+        self._news.pop(uid, None)
         self._idle_workers -= manager.idle
         self.selector.gone(uid)
 
@@ -543,6 +647,21 @@ class InterchangeMachine:
         else:
             self._short_since = None
 
+    def _notice_news(self, now: float) -> None:
+        if self._news and self._news_by is None:
+            self._news_by = now + LOAD_PERIOD
+
+    def _tell_news(self) -> list[InterchangeEffect]:
+        """How busy managers are. One that was busy in between, and is idle again, is news."""
+        news, self._news, self._news_by = self._news, {}, None
+        loads: list[list[Any]] = []
+        for uid, manager in news.items():
+            busy, draining = manager.busy, manager.draining
+            if busy == 0 or busy != manager.said or draining != manager.said_draining:
+                manager.said, manager.said_draining = busy, draining
+                loads.append([uid, busy, draining])
+        return [ToClient(LOAD, loads)] if loads else []
+
     def _ask_to_yield(self, now: float) -> list[InterchangeEffect]:
         """Ask managers that hold too much for a fair share of it."""
         self._short_since = None
@@ -602,6 +721,9 @@ class InterchangeMachine:
         assert self._idle_workers == sum(m.idle for m in managers.values())
         assert self._ahead == {uid: m for uid, m in managers.items() if m.free > 0 and not m.idle}
         assert self._rich.keys() <= managers.keys()
+        assert not any(m.idle or m.free > 0 for m in managers.values() if m.draining or m.on_hold)
+        assert {m.info.block for m in managers.values() if m.on_hold} <= self._on_hold
+        assert self._news.keys() <= managers.keys()
         assert not self._waiting or not (self._idle or self._ahead), "a task waits beside room"
 
 
@@ -622,6 +744,8 @@ _FROM_CLIENT = {
     ACK: InterchangeMachine._on_ack,
     ADMIT: InterchangeMachine._on_admit,
     FENCE: InterchangeMachine._on_fence,
+    DRAIN: InterchangeMachine._on_drain,
+    HOLD: InterchangeMachine._on_hold_of,
     STOP: InterchangeMachine._on_stop,
 }
 _FROM_MANAGER = {
@@ -631,4 +755,6 @@ _FROM_MANAGER = {
     NEED: InterchangeMachine._on_need,
     GOODBYE: InterchangeMachine._on_goodbye,
     HEARTBEAT: InterchangeMachine._on_heartbeat,
+    DRAINING: InterchangeMachine._on_draining,
+    DRAINED: InterchangeMachine._on_drained,
 }

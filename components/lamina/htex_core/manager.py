@@ -13,6 +13,9 @@ it is dry, since until then it may remember tasks that are no longer its own.
 When the interchange asks us to yield, what no worker has begun goes back, the last first: from
 the queue, and from behind tasks that have been running for a while.
 
+A manager that drains gives back what no worker has begun, ends the rest, and says so once every
+result is acknowledged; it leaves when it is refused, which means that the client knows.
+
 A result is kept until the client's acknowledgement of its batch has come.
 
 While a task with a memory limit runs, ``Measure`` asks the shell every now and then what it and
@@ -32,6 +35,9 @@ import attrs
 from lamina.htex_core.frames import (
     ACK,
     CANCEL,
+    DRAIN,
+    DRAINED,
+    DRAINING,
     FORMS,
     GOODBYE,
     HEARTBEAT,
@@ -128,6 +134,8 @@ class LeaveNode(NamedTuple):
 
     reason: str
     orderly: bool
+    drained: bool = False
+    """Whether nothing was left to do, and everybody knows: all is well."""
 
 
 ManagerEffect: TypeAlias = StartWorker | Give | Recall | KillWorker | Measure | SendOut | LeaveNode
@@ -183,6 +191,10 @@ class ManagerMachine:
     epoch: int = attrs.field(default=0, init=False)
     connected: bool = attrs.field(default=False, init=False)
     leaving: str | None = attrs.field(default=None, init=False)
+    draining: str | None = attrs.field(default=None, init=False)
+    """Why, from the moment it is to take no more tasks."""
+    _said_drained: bool = attrs.field(default=False, init=False)
+    """Whether it has said so along this connection."""
     _workers: dict[int, _Worker] = attrs.field(factory=dict, init=False)
     _next_worker: int = attrs.field(default=0, init=False)
     _queue: deque[WireTask] = attrs.field(factory=deque, init=False)
@@ -217,7 +229,7 @@ class ManagerMachine:
     @property
     def capacity(self) -> int:
         """How many tasks it wants to hold: one for each worker, more while they are short."""
-        if self.leaving is not None:
+        if self.leaving is not None or self.draining is not None:
             return 0
         slots = self.info.slots
         if self._estimate is None:
@@ -277,6 +289,7 @@ class ManagerMachine:
             return self._lease_over(now)
         self._registered = now
         self._registrations += 1
+        self._said_drained = False
         self._given_back.clear()  # they are not named this time, which says the same
         self._owed = 0
         held = [wire[0] for wire in (*self._queue, *self._packing.waiting())]
@@ -294,6 +307,8 @@ class ManagerMachine:
         }
         if self.offer:
             body["offer"] = dict(self.offer)
+        if self.draining is not None:
+            body["draining"] = True
         return [SendOut(REGISTER, body)]
 
     def frame(self, kind: int, epoch: int, body: Any, now: float) -> list[ManagerEffect]:
@@ -390,6 +405,8 @@ class ManagerMachine:
         heappush(self._places, worker.place)
         if self.leaving is not None:
             return effects
+        if self.draining is not None:
+            return effects + self._assign(now)
         if worker.verdict is None:
             self._crashes += 1
             if self._crashes > CRASHES_LIMIT:
@@ -404,7 +421,15 @@ class ManagerMachine:
         effects = self._assign(now)
         if self._outbox and self.connected and self.leaving is None:
             effects += self._send_results(now)
-        return effects
+        return effects + self._perhaps_drained()
+
+    def drain(self, reason: str, now: float) -> list[ManagerEffect]:
+        """Take no more tasks, give back what no worker has begun, and leave when all has ended."""
+        if self.draining is not None or self.leaving is not None:
+            return []
+        self.draining = reason
+        said: list[ManagerEffect] = [SendOut(DRAINING, reason)] if self.connected else []
+        return said + self._assign(now)
 
     def time_passed(self, now: float) -> list[ManagerEffect]:
         """Walltimes, memory limits, start marks, work to take back, and the lease."""
@@ -484,7 +509,13 @@ class ManagerMachine:
             effects.append(SendOut(NEED, need))
         return effects + self.flush(now)
 
+    def _on_drain(self, body: Any, now: float) -> list[ManagerEffect]:
+        return self.drain(str(body), now)
+
     def _on_refuse(self, body: Any, now: float) -> list[ManagerEffect]:
+        if self._said_drained and self.leaving is None:
+            self.leaving = f"it is drained: {self.draining}"
+            return [LeaveNode(self.leaving, orderly=True, drained=True)]
         return self._leave(str(body), now, orderly=False)
 
     def _on_stop(self, body: Any, now: float) -> list[ManagerEffect]:
@@ -652,6 +683,8 @@ class ManagerMachine:
         """Give queued tasks to workers, and look for work to take back where one is dry."""
         if self.leaving is not None:
             return []
+        if self.draining is not None:
+            return self._let_go()
         effects = [] if self._packing.idle and not self._packing.counting else self._pack(now)
         bundle = self._bundle()
         able = [w for w in self._workers.values() if w.able]
@@ -670,6 +703,37 @@ class ManagerMachine:
         if not self._queue:
             effects += self._take_back(able, now)
         return effects
+
+    def _let_go(self) -> list[ManagerEffect]:
+        """Take back what workers have not begun, and give back what none has."""
+        effects: list[ManagerEffect] = []
+        for worker in self._workers.values():
+            if len(worker.held) > 1 and not worker.recalling:
+                worker.recalling = True
+                effects.append(Recall(worker.number))
+        if self.connected and (returned := self._take_waiting()):
+            effects.append(SendOut(RETURNED, returned))
+        return effects
+
+    def _take_waiting(self) -> list[int]:
+        """Take all that no worker holds."""
+        taken = [wire[0] for wire in (*self._queue, *self._packing.take())]
+        taken += [wire[0] for wires in self._lacking.values() for wire in wires]
+        self._queue.clear()
+        self._lacking.clear()
+        return taken
+
+    def _perhaps_drained(self) -> list[ManagerEffect]:
+        """Say so once nothing of any task is here any more."""
+        if self.draining is None or self._said_drained or not self.connected:
+            return []
+        if self.leaving is not None or self._outbox or self._unacked or self._given_back:
+            return []
+        waits = self._queue or self._lacking or self._packing.waits
+        if waits or any(worker.held for worker in self._workers.values()):
+            return []
+        self._said_drained = True
+        return [SendOut(DRAINED, self.draining)]
 
     def _pack(self, now: float) -> list[ManagerEffect]:
         """Give tasks that ask for something to idle workers, the oldest first, while they fit."""
@@ -785,11 +849,7 @@ class ManagerMachine:
             # What has ended, even if that is nothing: it says that our capacity is 0 now, so
             # that what we give back is not given to us again.
             effects += self._send_results(now)
-            returned = [wire[0] for wire in (*self._queue, *self._packing.take())]
-            returned += [wire[0] for wires in self._lacking.values() for wire in wires]
-            self._queue.clear()
-            self._lacking.clear()
-            if returned:
+            if returned := self._take_waiting():
                 effects.append(SendOut(RETURNED, returned))
             begun = [attempt for worker in self._workers.values() for attempt in worker.held]
             effects.append(SendOut(GOODBYE, [reason, begun]))
@@ -840,4 +900,5 @@ _HANDLERS = {
     ACK: ManagerMachine._on_ack,
     HEARTBEAT: ManagerMachine._on_heartbeat,
     YIELD: ManagerMachine._on_yield,
+    DRAIN: ManagerMachine._on_drain,
 }

@@ -13,11 +13,17 @@ from lamina.htex_core.frames import (
     ADMIT,
     CANCEL,
     CREDIT,
+    DRAIN,
+    DRAINED,
+    DRAINING,
     FENCE,
     FORMS,
     GOODBYE,
     HEARTBEAT,
+    HOLD,
     JOINED,
+    LEFT,
+    LOAD,
     LOST,
     NEED,
     RAISED,
@@ -255,6 +261,7 @@ def _register(body: Any) -> bool:
         and _attempts(body.get("held"))
         and _attempts(body.get("finished"))
         and _offer(body.get("offer", {}))
+        and type(body.get("draining", False)) is bool
     )
 
 
@@ -276,6 +283,21 @@ def _lost(body: Any) -> bool:
     return _text(uid) and _attempts(attempts) and _text(reason)
 
 
+def _loads(body: Any) -> bool:
+    return type(body) is list and all(
+        type(load) is list
+        and len(load) == 3
+        and type(load[0]) is str
+        and _count(load[1])
+        and type(load[2]) is bool
+        for load in body
+    )
+
+
+def _left(body: Any) -> bool:
+    return type(body) is list and len(body) == 2 and _text(body[0]) and _text(body[1])
+
+
 def _ready(body: Any) -> bool:
     return type(body) is dict and _text(body.get("address"))
 
@@ -292,6 +314,8 @@ _SAYS: Mapping[Sender, Mapping[int, Check]] = {
         ACK: _acks,
         ADMIT: _texts,
         FENCE: _texts,
+        DRAIN: _texts,
+        HOLD: _texts,
         STOP: _text,
     },
     "interchange": {
@@ -300,6 +324,8 @@ _SAYS: Mapping[Sender, Mapping[int, Check]] = {
         CREDIT: _credit,
         JOINED: _joined,
         LOST: _lost,
+        LOAD: _loads,
+        LEFT: _left,
         RESULTS: _results_of,
         STARTED: _marks_of,
         NEED: _digests,
@@ -312,6 +338,7 @@ _SAYS: Mapping[Sender, Mapping[int, Check]] = {
         STOP: _text,
         REFUSE: _text,
         YIELD: _count,
+        DRAIN: _text,
     },
     "manager": {
         REGISTER: _register,
@@ -321,6 +348,8 @@ _SAYS: Mapping[Sender, Mapping[int, Check]] = {
         RETURNED: _attempts,
         GOODBYE: _goodbye,
         HEARTBEAT: _number,
+        DRAINING: _text,
+        DRAINED: _text,
     },
 }
 _ANYBODY: Mapping[int, tuple[Check, ...]] = {

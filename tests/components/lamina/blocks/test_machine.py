@@ -225,3 +225,13 @@ def test_a_request_without_an_answer_counts_for_nothing() -> None:
         assert isinstance(effect, SubmitBlock)
         blocks.submit_unanswered(effect.block)
     assert not blocks.failed
+
+
+def test_a_block_whose_managers_were_drained_ends_as_its_job_does() -> None:
+    blocks = keeper()
+    (asked,) = blocks.decide(0.0, 1)
+    assert isinstance(asked, SubmitBlock)
+    blocks.submitted(asked.block, JobId("7"))
+    blocks.manager_came(asked.block, "m", 2, 1.0)
+    assert blocks.manager_went(asked.block, "m", 2.0, "it was asked to", drained=True) == []
+    assert blocks.jobs == {JobId("7"): asked.block}

@@ -1,4 +1,5 @@
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -112,3 +113,27 @@ def test_tasks_fail_when_no_block_can_be_had(tmp_path: Path, events: list[Event]
         assert "no room" in str(failure.error)
     finally:
         engine.close(5.0)
+
+
+def test_it_says_of_each_manager_how_busy_it_is(engine: Engine) -> None:
+    ledger = _Ledger()
+    assert engine.launch([_task(Call(abs, (-3,)))], ledger.report)
+    ledger.one()
+    for _ in range(3000):
+        (load,) = engine.loads().values()
+        if load.idle_since is not None:
+            break
+        threading.Event().wait(0.01)
+    assert (load.block, load.slots, load.busy) == ("0", 1, 0)
+    assert load.idle_since is not None
+    assert load.idle_since <= time.monotonic()
+    engine.hold("0")
+    assert [load.held for load in engine.loads().values()] == [True]
+    engine.unhold("0")
+    engine.drain([*engine.loads()])
+    assert engine.slots() == 0
+    for _ in range(3000):
+        if not engine.loads():
+            break
+        threading.Event().wait(0.01)
+    assert engine.loads() == {}

@@ -9,6 +9,7 @@ from lamina.conformance import EXECUTOR
 from lamina.executors import AlreadyStartedError, Load, NotStartedError, Site
 from lamina.executors_htex import HighThroughputExecutor
 from lamina.plugins import PluginError
+from lamina.vocabulary import UsageError
 from tests.kits import as_tests
 
 
@@ -94,3 +95,40 @@ def test_one_that_does_not_run_has_no_blocks() -> None:
     assert executor.blocks() == []
     with pytest.raises(NotStartedError):
         executor.scale(1)
+
+
+def test_a_block_is_drained_held_and_held_no_more(started: HighThroughputExecutor) -> None:
+    assert started.submit(abs, -3).result(30.0) == 3
+    started.hold_block("0")
+    assert started.load().slots == 0
+    started.unhold_block("0")
+    assert started.load().slots == 2
+    started.drain("0")
+    for _ in range(3000):
+        if not started.connected_managers():
+            break
+        threading.Event().wait(0.01)
+    assert started.connected_managers() == []
+
+
+def test_a_block_that_is_not_there_is_refused_with_those_that_are(
+    started: HighThroughputExecutor,
+) -> None:
+    assert started.submit(abs, -3).result(30.0) == 3
+    with pytest.raises(UsageError, match="no block '7' that waits or runs; there are: 0"):
+        started.drain("7")
+    with pytest.raises(UsageError, match="no block '7'"):
+        started.hold_block("7")
+    with pytest.raises(UsageError, match="no block '7'"):
+        started.unhold_block("7")
+
+
+def test_one_that_does_not_run_drains_nothing() -> None:
+    executor = HighThroughputExecutor("mine")
+    for ask in (
+        executor.drain,
+        lambda: executor.hold_block("0"),
+        lambda: executor.unhold_block("0"),
+    ):
+        with pytest.raises(NotStartedError):
+            ask()

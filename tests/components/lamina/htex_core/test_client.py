@@ -11,6 +11,7 @@ from lamina.htex_core import (
     Ended,
     ManagerCame,
     ManagerInfo,
+    ManagerLoad,
     ManagerWent,
     Ran,
     Ready,
@@ -24,9 +25,13 @@ from lamina.htex_core.frames import (
     ADMIT,
     CANCEL,
     CREDIT,
+    DRAIN,
     FENCE,
     FORMS,
+    HOLD,
     JOINED,
+    LEFT,
+    LOAD,
     LOST,
     NEED,
     READY,
@@ -478,3 +483,95 @@ def test_in_a_random_walk_every_attempt_ends_exactly_once() -> None:
         if isinstance(effect, Ended):
             world.end(effect.attempts)
     assert not world.alive
+
+
+def test_it_knows_how_busy_each_manager_is_and_since_when_it_is_idle() -> None:
+    machine = running(managers=())
+    machine.frame(JOINED, 1, [list(info("m")), [7], []], 1.0)
+    machine.frame(JOINED, 1, [list(info("n")), [], []], 2.0)
+    assert machine.loads == {
+        "m": ManagerLoad("0", slots=2, busy=1, idle_since=None),
+        "n": ManagerLoad("0", slots=2, busy=0, idle_since=2.0),
+    }
+    machine.frame(LOAD, 1, [["m", 0, False], ["n", 5, False], ["unknown", 1, False]], 3.0)
+    assert machine.loads["m"] == ManagerLoad("0", slots=2, busy=0, idle_since=3.0)
+    assert machine.loads["n"] == ManagerLoad("0", slots=2, busy=2, idle_since=None)
+    machine.frame(LOST, 1, ["n", [], "silent"], 4.0)
+    assert machine.loads.keys() == {"m"}
+    machine.check()
+
+
+def test_how_long_a_manager_is_idle_outlives_the_interchange() -> None:
+    machine = running(managers=())
+    machine.frame(JOINED, 1, [list(info("m")), [], []], 1.0)
+    machine.interchange_died(5.0, "killed")
+    assert machine.loads["m"].idle_since == 1.0
+    machine.check()
+    machine.frame(JOINED, 2, [list(info("m")), [], []], 6.0)
+    assert machine.loads["m"].idle_since == 1.0
+
+
+def test_a_manager_is_drained_and_its_going_is_no_loss() -> None:
+    machine = running(managers=("m", "n"))
+    assert machine.drain(["m", "unknown"]) == [SendUp(DRAIN, ["m"])]
+    assert machine.drain(["m"]) == []
+    assert machine.slots == 2
+    assert machine.loads["m"].draining
+    assert machine.frame(LEFT, 1, ["m", "it was asked to"], 1.0) == [
+        ManagerWent(info("m"), "it was asked to", drained=True),
+        SendUp(FENCE, ["m"]),
+    ]
+    assert machine.loads.keys() == {"n"}
+    # Its word may come twice, and it may come back before it has heard ours.
+    assert machine.frame(LEFT, 1, ["m", "it was asked to"], 1.0) == [SendUp(FENCE, ["m"])]
+    assert machine.frame(JOINED, 1, [list(info("m")), [], []], 1.0) == [SendUp(FENCE, ["m"])]
+    machine.check()
+
+
+def test_a_drain_is_said_again_to_a_manager_that_registers_anew() -> None:
+    machine = running(managers=("m",))
+    machine.drain(["m"])
+    machine.interchange_died(1.0, "killed")
+    machine.frame(READY, 2, {}, 2.0)
+    assert machine.frame(JOINED, 2, [list(info("m")), [], []], 2.0) == [
+        SendUp(DRAIN, ["m"]),
+        SendUp(ADMIT, ["m"]),
+    ]
+
+
+def test_whatever_comes_from_a_block_that_is_drained_is_drained_too() -> None:
+    machine = running(managers=("m",))
+    assert machine.drain((), ["0"]) == [SendUp(DRAIN, ["m"])]
+    assert machine.frame(JOINED, 1, [list(info("n")), [], []], 1.0) == [
+        ManagerCame(info("n")),
+        SendUp(DRAIN, ["n"]),
+        SendUp(ADMIT, ["n"]),
+    ]
+    assert machine.slots == 0
+
+
+def test_a_draining_manager_that_dies_with_nothing_was_drained_and_with_a_task_was_lost() -> None:
+    machine = running(managers=("m", "n"))
+    submit(machine, 1)
+    machine.drain(["m", "n"])
+    assert machine.frame(LOST, 1, ["m", [], "its process has ended"], 1.0) == [
+        ManagerWent(info("m"), "its process has ended", drained=True)
+    ]
+    went, ended = machine.frame(LOST, 1, ["n", [1], "its process has ended"], 1.0)
+    assert went == ManagerWent(info("n"), "its process has ended", drained=False)
+    assert isinstance(ended, Ended)
+    assert ended.attempts == [1]
+
+
+def test_a_block_is_held_until_that_is_undone_whatever_happens_to_the_interchange() -> None:
+    machine = running(managers=("m",))
+    assert machine.hold("0") == [SendUp(HOLD, ["0"])]
+    assert machine.loads["m"].held
+    assert machine.slots == 0
+    machine.interchange_died(1.0, "killed")
+    assert machine.frame(READY, 2, {}, 2.0) == [Ready({}), SendUp(HOLD, ["0"])]
+    machine.frame(JOINED, 2, [list(info("m")), [], []], 2.0)
+    assert machine.slots == 0
+    assert machine.unhold("0") == [SendUp(HOLD, [])]
+    assert machine.slots == 2
+    machine.check()

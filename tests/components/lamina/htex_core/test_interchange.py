@@ -24,11 +24,17 @@ from lamina.htex_core.frames import (
     ADMIT,
     CANCEL,
     CREDIT,
+    DRAIN,
+    DRAINED,
+    DRAINING,
     FENCE,
     FORMS,
     GOODBYE,
     HEARTBEAT,
+    HOLD,
     JOINED,
+    LEFT,
+    LOAD,
     LOST,
     NEED,
     REFUSE,
@@ -41,7 +47,7 @@ from lamina.htex_core.frames import (
     WELCOME,
     YIELD,
 )
-from lamina.htex_core.interchange import YIELD_AFTER
+from lamina.htex_core.interchange import LOAD_PERIOD, YIELD_AFTER
 
 
 def info(uid: str, python: str = "3.11") -> ManagerInfo:
@@ -346,6 +352,7 @@ def rich_and_idle() -> InterchangeMachine:
     """A manager that holds six tasks for two workers; another has nothing to do."""
     machine = running(a=8)
     give(machine, 1, 2, 3, 4, 5, 6)
+    machine.time_passed(LOAD_PERIOD)
     register(machine, "b")
     machine.client_frame(ADMIT, ["b"], 1.0)
     return machine
@@ -361,7 +368,7 @@ def test_who_holds_too_much_is_asked_to_yield_once_others_were_idle_for_a_while(
     assert machine.manager_frame(b"a", RETURNED, 1, [], 2.0) == []
     assert machine.manager_frame(b"a", RETURNED, 1, [5, 6], 2.0) == [ToClient(RETURNED, [5, 6])]
     assert give(machine, 5, 6) == [ToManager(b"b", TASKS, [wire(5), wire(6)])]
-    assert machine.time_passed(3.0) == []
+    assert machine.time_passed(3.0) == [ToClient(LOAD, [["b", 2, False]])]
 
 
 def test_who_had_nothing_to_yield_is_asked_again_once_something_has_ended() -> None:
@@ -376,9 +383,11 @@ def test_who_had_nothing_to_yield_is_asked_again_once_something_has_ended() -> N
 def test_nobody_is_asked_to_yield_while_something_waits_or_nobody_is_idle() -> None:
     machine = running(a=8, b=2)
     give(machine, *range(1, 11))
+    machine.time_passed(LOAD_PERIOD)
     assert machine.next_deadline() == 5.0
     machine.manager_frame(b"b", RESULTS, 1, [1, 2, [outcome(2)]], 1.0)
     machine.client_frame(TASKS, [wire(11)], 1.0)
+    assert machine.time_passed(1.0 + LOAD_PERIOD) == []
     assert machine.next_deadline() == 5.0
 
 
@@ -549,3 +558,82 @@ def test_in_a_random_walk_no_attempt_is_with_two_managers_and_none_waits_beside_
     world.admitted.add("last")
     world.see(world.machine.client_frame(ADMIT, ["last"], world.now))
     assert world.holder.keys() == world.tasks
+
+
+def test_the_client_hears_by_and_by_how_many_workers_are_busy_and_only_what_is_news() -> None:
+    machine = running(a=4, b=4)
+    give(machine, 1, 2, 3)
+    assert machine.next_deadline() == LOAD_PERIOD
+    told = ToClient(LOAD, [["a", 2, False], ["b", 1, False]])
+    assert machine.time_passed(LOAD_PERIOD) == [told]
+    machine.manager_frame(b"a", RESULTS, 1, [1, 4, [outcome(1)]], 1.0)
+    machine.client_frame(TASKS, [wire(4), wire(5), wire(6)], 1.0)
+    # All workers of both have a task now, and of the first that is no news.
+    assert machine.time_passed(1.5) == [ToClient(LOAD, [["b", 2, False]])]
+    machine.check()
+
+
+def test_one_that_was_busy_in_between_is_said_to_be_idle_again() -> None:
+    machine = running(a=4)
+    give(machine, 1)
+    machine.manager_frame(b"a", RESULTS, 1, [1, 4, [outcome(1)]], 0.01)
+    assert machine.time_passed(LOAD_PERIOD) == [ToClient(LOAD, [["a", 0, False]])]
+    assert machine.time_passed(1.0) == []
+
+
+def test_a_manager_that_drains_is_given_nothing_and_counts_for_no_credit() -> None:
+    machine = running(a=40, b=2)
+    assert machine.client_frame(DRAIN, ["a", "unknown"], 0.0) == [
+        ToManager(b"a", DRAIN, "it was asked to"),
+        ToClient(CREDIT, 18),
+    ]
+    assert give(machine, 1, 2, 3) == [ToManager(b"b", TASKS, [wire(1), wire(2)])]
+    assert machine.time_passed(LOAD_PERIOD) == [ToClient(LOAD, [["a", 0, True], ["b", 2, False]])]
+    machine.check()
+
+
+def test_a_drained_manager_is_told_once_what_was_on_its_way_to_it_has_come_back() -> None:
+    machine = running(a=4)
+    give(machine, 1, 2)
+    machine.manager_frame(b"a", DRAINING, 1, "its time is over", 1.0)
+    machine.manager_frame(b"a", RESULTS, 1, [1, 0, [outcome(1)]], 1.0)
+    assert machine.manager_frame(b"a", DRAINED, 1, "its time is over", 2.0) == []
+    assert machine.manager_frame(b"a", RETURNED, 1, [2], 2.0) == [
+        ToClient(RETURNED, [2]),
+        ToClient(LEFT, ["a", "its time is over"]),
+    ]
+    assert machine.client_frame(FENCE, ["a"], 3.0) == [
+        ToManager(b"a", REFUSE, "this incarnation was given up"),
+        Forget("a"),
+        ToClient(CREDIT, 0),
+    ]
+
+
+def test_a_manager_drains_still_when_it_registers_anew() -> None:
+    machine = running(a=4)
+    register(machine, "b", 0, draining=True)
+    machine.client_frame(ADMIT, ["b"], 0.0)
+    machine.client_frame(DRAIN, ["a"], 0.0)
+    register(machine, "a", 4, registration=2)  # it has not heard of it
+    assert give(machine, 1) == []
+    machine.check()
+
+
+def test_a_block_on_hold_is_given_nothing_and_gives_back_what_it_can() -> None:
+    machine = running(a=4)
+    give(machine, 1, 2, 3)
+    assert machine.client_frame(HOLD, ["0"], 0.0) == [
+        ToManager(b"a", YIELD, 3),
+        ToClient(CREDIT, 16),
+    ]
+    machine.manager_frame(b"a", RETURNED, 1, [3], 0.0)
+    assert give(machine, 3) == []
+    register(machine, "b", held=[7])
+    machine.client_frame(ADMIT, ["b"], 0.0)
+    machine.check()
+    # Either manager has a worker without a task.
+    assert machine.client_frame(HOLD, [], 0.0) == [
+        ToClient(CREDIT, 22),
+        ToManager(b"b", TASKS, [wire(3)]),
+    ]
+    machine.check()

@@ -23,6 +23,9 @@ from lamina.htex_core import (
 from lamina.htex_core.frames import (
     ACK,
     CANCEL,
+    DRAIN,
+    DRAINED,
+    DRAINING,
     FORMS,
     GOODBYE,
     HEARTBEAT,
@@ -671,3 +674,75 @@ def test_in_a_random_walk_no_attempt_is_with_two_workers_and_results_are_kept() 
         assert len(world.workers) == 4
     assert world.next > 5_000
     world.see(world.machine.reconnected(world.now))
+
+
+def test_one_that_drains_gives_back_what_is_not_begun_and_ends_the_rest() -> None:
+    machine = running()
+    give(machine, 1, 2, 3)
+    assert machine.frame(DRAIN, 1, "it was asked to", 1.0) == [
+        SendOut(DRAINING, "it was asked to"),
+        SendOut(RETURNED, [2, 3]),
+    ]
+    assert machine.frame(DRAIN, 1, "it was asked to", 1.0) == []
+    assert give(machine, 4, now=1.0) == [SendOut(RETURNED, [4])]
+    assert machine.flush(1.0) == []
+    machine.worker_ended_task(0, outcome(1), 2.0)
+    assert machine.flush(2.0) == [SendOut(RESULTS, [1, 0, [outcome(1)]])]
+    assert machine.leaving is None
+    machine.check()
+
+
+def test_it_says_that_it_is_drained_once_all_is_acknowledged_and_leaves_when_that_is_known() -> (
+    None
+):
+    machine = running()
+    give(machine, 1)
+    machine.drain("its time is over", 1.0)
+    machine.worker_ended_task(0, outcome(1), 2.0)
+    machine.flush(2.0)
+    machine.frame(ACK, 1, 1, 3.0)
+    assert machine.flush(3.0) == [SendOut(DRAINED, "its time is over")]
+    assert machine.flush(3.0) == []
+    (leave,) = machine.frame(REFUSE, 1, "this incarnation was given up", 4.0)
+    assert leave == LeaveNode("it is drained: its time is over", orderly=True, drained=True)
+    assert machine.flush(4.0) == []
+
+
+def test_one_that_drains_takes_back_what_stands_behind_a_running_task() -> None:
+    machine = bundling()
+    give(machine, 1, 2, 3)
+    effects = machine.drain("it was asked to", 0.0)
+    assert effects == [SendOut(DRAINING, "it was asked to"), Recall(0)]
+    assert machine.recalled(0, 2, 0.0) == [SendOut(RETURNED, [2, 3])]
+    machine.worker_ended_task(0, outcome(1), 1.0)
+    assert machine.flush(1.0) == [SendOut(RESULTS, [2, 0, [outcome(1)]])]
+
+
+def test_one_that_drains_says_so_to_every_interchange_and_replaces_no_worker() -> None:
+    machine = running()
+    give(machine, 1, 2)
+    machine.reconnected(0.0)
+    assert machine.drain("its time is over", 1.0) == []
+    (register,) = machine.reconnected(1.0)
+    assert isinstance(register, SendOut)
+    assert register.body["draining"] is True
+    assert register.body["capacity"] == 0
+    assert register.body["held"] == [2, 1]
+    assert machine.frame(WELCOME, 2, None, 2.0) == [SendOut(RETURNED, [2])]
+    assert machine.worker_died(0, "signal 9", 0, 3.0) == []
+    (results,) = machine.flush(3.0)
+    assert isinstance(results, SendOut)
+    machine.frame(ACK, 2, 1, 4.0)
+    assert machine.flush(4.0) == [SendOut(DRAINED, "its time is over")]
+    # Nobody has heard it, so it is said again.
+    machine.reconnected(5.0)
+    assert machine.frame(WELCOME, 3, None, 6.0) == [SendOut(DRAINED, "its time is over")]
+
+
+def test_one_that_is_told_to_leave_while_it_drains_leaves() -> None:
+    machine = running()
+    give(machine, 1)
+    machine.drain("it was asked to", 1.0)
+    effects = machine.stop("the block was told to end", 2.0, {0: 0})
+    assert effects[-1] == LeaveNode("the block was told to end", orderly=True)
+    assert machine.drain("again", 3.0) == []
