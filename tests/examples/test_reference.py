@@ -37,7 +37,26 @@ from lamina.launchers import SimpleLauncher, SingleNodeLauncher, WrappedLauncher
 from lamina.memo import InMemoryMemo, NoMemo
 from lamina.providers import LocalProvider
 from lamina.resources import MPIBinder, NodeBinder
-from lamina.retry_policy import Again, CrashLimit, Default, GiveUp, Never, Retries
+from lamina.retry_policy import (
+    Again,
+    Attempt,
+    Backoff,
+    ByCause,
+    CostBudget,
+    CrashLimit,
+    Default,
+    Either,
+    GiveUp,
+    InfrastructureFree,
+    MoreMemory,
+    Never,
+    OtherExecutor,
+    OtherNode,
+    Retries,
+    TaskRecord,
+    Then,
+    Trouble,
+)
 from lamina.routing import LeastLoaded, RoundRobin
 from lamina.scaling import FailingBlocks, NoScaling, Off, Simple
 from lamina.vocabulary import Resources
@@ -137,6 +156,15 @@ OPTIONS: list[tuple[str, str, Callable[..., object]]] = [
     ("parts", "InMemoryMemo", InMemoryMemo),
     ("parts", "Retries", Retries),
     ("parts", "CrashLimit", CrashLimit),
+    ("parts", "CostBudget", CostBudget),
+    ("parts", "Backoff", Backoff),
+    ("parts", "ByCause", ByCause),
+    ("parts", "InfrastructureFree", InfrastructureFree),
+    ("parts", "MoreMemory", MoreMemory),
+    ("parts", "OtherNode", OtherNode),
+    ("parts", "OtherExecutor", OtherExecutor),
+    ("parts", "Either", Either),
+    ("parts", "Then", Then),
     ("parts", "Again", Again),
     ("parts", "GiveUp", GiveUp),
     ("parts", "JsonLinesSink", JsonLinesSink),
@@ -205,6 +233,13 @@ def test_what_a_future_has_of_its_own_is_listed(page: str, heading: str, of: typ
     own -= {"described", "follow"}  # what messages call it, and what the app does with it
     missing = own - set(names(page, heading))
     assert not missing
+
+
+@pytest.mark.parametrize("of", [Trouble, Attempt, TaskRecord])
+def test_what_a_policy_is_told_is_listed(of: type) -> None:
+    fields = {field.name for field in attrs.fields(of)} if attrs.has(of) else {"trouble"}
+    own = {name for name, value in of.__dict__.items() if isinstance(value, property)}
+    listed("parts", of.__name__, fields | own | ({"among"} if of is Trouble else set()))
 
 
 def test_each_method_of_a_channel_is_listed() -> None:

@@ -18,7 +18,7 @@ from lamina.events import MemorySink
 from lamina.executors import Executor, ForeignExecutor, ThreadPoolExecutor
 from lamina.kernel import Config, DataFlowKernel, TaskSpec
 from lamina.memo import InMemoryMemo, MemoKeyError
-from lamina.retry_policy import Again, Decision, GiveUp, Never, Retries, Trouble
+from lamina.retry_policy import Again, Decision, GiveUp, Never, Retries, TaskRecord, Trouble
 from lamina.routing import Candidate
 from lamina.vocabulary import (
     ClosedError,
@@ -102,6 +102,47 @@ def test_retries_are_for_every_app_that_says_nothing_else(tmp_path: Path) -> Non
         assert isinstance(app(kernel, Unlucky(3))().exception(WAIT), ValueError)
     with started(tmp_path) as kernel:
         assert isinstance(app(kernel, Unlucky(1))().exception(WAIT), ValueError)
+
+
+class Priced:
+    """A full disk is free, all else costs 1; it notes what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+
+    def __call__(self, error: BaseException, task: TaskRecord) -> float:
+        self.told.append(dict(task))
+        return 0 if isinstance(error, OSError) else 1
+
+
+def test_retry_handler_says_what_a_failure_costs(tmp_path: Path) -> None:
+    runs: list[int] = []
+
+    def unlucky() -> int:
+        runs.append(len(runs))
+        if len(runs) < 4:
+            raise OSError if len(runs) % 2 else ValueError
+        return len(runs)
+
+    priced = Priced()
+    with started(tmp_path, retries=1, retry_handler=priced) as kernel:
+        assert app(kernel, unlucky, name="unlucky")().result(WAIT) == 4
+        assert isinstance(app(kernel, Unlucky(2))().exception(WAIT), ValueError)
+    assert [told["fail_cost"] for told in priced.told] == [0, 0, 1, 0, 1]
+    assert [told["fail_count"] for told in priced.told] == [1, 2, 3, 1, 2]
+    assert priced.told[0]["func_name"] == "unlucky"
+    assert priced.told[0]["executor"] == "threads"
+
+
+def test_a_retry_handler_that_raises_ends_the_task_with_both_errors(tmp_path: Path) -> None:
+    def broken(error: BaseException, task: TaskRecord) -> float:
+        return float(task["colour"])
+
+    with started(tmp_path, retries=5, retry_handler=broken) as kernel:
+        error = app(kernel, Unlucky(9))().exception(WAIT)
+    assert isinstance(error, KeyError)
+    assert isinstance(error.__cause__, ValueError)
+    assert any("retry policy" in note for note in error.__notes__)
 
 
 def test_retry_policy_decides_for_every_app_that_says_nothing_else(tmp_path: Path) -> None:

@@ -12,7 +12,13 @@ from lamina.executors import Executor
 from lamina.kernel.task import INTERNAL
 from lamina.memo import Memo
 from lamina.plugins import ConfigErrors, Mistake, resolve
-from lamina.retry_policy import Retries, RetryPolicy, default_policy
+from lamina.retry_policy import (
+    CostBudget,
+    Retries,
+    RetryHandler,
+    RetryPolicy,
+    default_policy,
+)
 from lamina.routing import Router
 
 __all__ = ["Config", "ExitMode"]
@@ -66,6 +72,8 @@ class Config:
     retries: int = 0
     """New attempts after any failure; 0 leaves it to the default policy."""
     retry_policy: RetryPolicy | None = None
+    retry_handler: RetryHandler | None = None
+    """``f(exception, task)`` says what a failure costs; ``retries`` is what a task may spend."""
     memoizer: Memo | None = None
     """Where results of apps with ``cache=True`` are kept; None for this kernel's memory."""
     dependency_resolver: str | DependencyResolver = "shallow"
@@ -88,9 +96,11 @@ class Config:
 
     @property
     def policy(self) -> RetryPolicy:
-        """The policy that ``retries`` and ``retry_policy`` amount to."""
+        """The policy that the three options of retries amount to."""
         if self.retry_policy is not None:
             return self.retry_policy
+        if self.retry_handler is not None:
+            return CostBudget(self.retries, self.retry_handler)
         return Retries(self.retries) if self.retries else default_policy()
 
     @property
@@ -159,6 +169,13 @@ def _of_parts(config: Any) -> Iterator[str]:
             yield f"{name} is {value!r:.100}; it must be {such}"
     if config.retries and config.retry_policy is not None:
         yield "retries and retry_policy are both given; write retry_policy=Retries(n) alone"
+    if config.retry_handler is not None and config.retry_policy is not None:
+        yield "retry_handler and retry_policy are both given; write CostBudget(retries, handler)"
+    if config.retry_handler is not None and not callable(config.retry_handler):
+        yield (
+            f"retry_handler is {config.retry_handler!r:.100}; it must be a function of an "
+            "exception and a task record that returns a cost, or None"
+        )
     resolver = config.dependency_resolver
     if isinstance(resolver, str):
         if resolver not in _RESOLVERS:

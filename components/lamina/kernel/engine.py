@@ -30,8 +30,9 @@ from lamina.kernel.phases import (
 )
 from lamina.kernel.task import INTERNAL, Task
 from lamina.kernel.timer import Timer
+from lamina.kernel.troubles import change, trouble_of
 from lamina.memo import Memo
-from lamina.retry_policy import Again, RetryPolicy, Trouble
+from lamina.retry_policy import Again, RetryPolicy
 from lamina.vocabulary import (
     AttemptId,
     Cause,
@@ -121,9 +122,9 @@ class Engine:
                 graph.failed(item.attempt, item.failure)
 
     def _on_started(self, task: Task) -> None:
-        options = task.spec.options
-        if options.join and options.walltime is not None:
-            self.graph.limit(task.id, self._clock.now() + options.walltime)
+        limit = task.limit
+        if limit is not None and task.spec.options.join:
+            self.graph.limit(task.id, self._clock.now() + limit)
             self._timer.set(self.graph.deadline())
         if self._emit is not None:
             self._tell(task, TaskState.RUNNING)
@@ -305,21 +306,11 @@ class Engine:
         self._bodies.put(run)
 
     def _consult(self, task: Task, failure: Failure) -> None:
-        if task.history is None:
-            task.history = []
-        task.history.append(failure)
         label = self.graph.executor_of(task.id)
+        trouble = trouble_of(task, failure, label, self._fleet.running, random.random())
         error = failure.error
         if not self.closing:
             policy = task.spec.options.retry or self._policy
-            trouble = Trouble(
-                task=task.described,
-                failure=failure,
-                history=tuple(task.history),
-                executor=label,
-                resources=task.resources,
-                chance=random.random(),
-            )
             try:
                 decision = policy.decide(trouble)
                 if isinstance(decision, Again):
@@ -337,11 +328,7 @@ class Engine:
     def _again(self, task: Task, decision: Again) -> None:
         if decision.executors is not None:
             self._fleet.check(decision.executors)
-            task.executors = tuple(decision.executors)
-        if decision.avoid:
-            task.avoid = tuple(dict.fromkeys((*task.avoid, *decision.avoid)))
-        if decision.resources is not None:
-            task.resources = decision.resources
+        change(task, decision)
         if decision.delay > 0:
             self.graph.again(task.id, self._clock.now() + decision.delay)
             self._timer.set(self.graph.deadline())
@@ -353,7 +340,7 @@ class Engine:
     def _expire(self, task: Task) -> None:
         error = TaskWalltime(
             f"{task.described} has run for longer than its walltime of "
-            f"{task.spec.options.walltime:g} s. A join cannot be stopped: its body, and the tasks "
+            f"{task.limit:g} s. A join cannot be stopped: its body, and the tasks "
             "that it has called, go on",
             stopped=False,
         )

@@ -8,7 +8,8 @@ import attrs
 
 from lamina.executors import Call, TaskRequest
 from lamina.kernel.protocol import TaskSpec
-from lamina.vocabulary import AttemptId, Failure, Resources, TaskId
+from lamina.retry_policy import Attempt
+from lamina.vocabulary import AttemptId, Resources, TaskId
 
 __all__ = ["INTERNAL", "Task"]
 
@@ -32,7 +33,11 @@ class Task:
     attempt: AttemptId | None = None
     executor: str = ""
     """The label of the one that has, or had, its last attempt."""
-    history: list[Failure] | None = None
+    history: list[Attempt] | None = None
+    """The attempts that have failed."""
+    memory_limit: int | None = None
+    """Bytes, where a retry policy has changed them; so too the seconds of the walltime."""
+    walltime: float | None = None
     key: bytes | None = None
     joined: Any = None
     since: float = 0.0
@@ -42,6 +47,11 @@ class Task:
     def described(self) -> str:
         """What messages call it."""
         return f"{self.spec.name} (task {self.id})"
+
+    @property
+    def limit(self) -> float | None:
+        """Seconds that its code may run."""
+        return self.spec.options.walltime if self.walltime is None else self.walltime
 
     def request(self) -> TaskRequest:
         """Its present attempt, as an executor takes it."""
@@ -55,8 +65,8 @@ class Task:
             Call(spec.function, self.args, self.kwargs),
             spec.name,
             options.priority,
-            options.walltime,
-            options.memory_limit,
+            self.limit,
+            options.memory_limit if self.memory_limit is None else self.memory_limit,
             options.expected,
             self.resources,
             self.avoid,

@@ -27,6 +27,9 @@ NESTED: Mapping[str, str] = types.MappingProxyType(
         "launcher": "launchers",
         "manager_selector": "manager_selectors",
         "memo": "memo",
+        "otherwise": "retry_policies",
+        "policies": "retry_policies",
+        "policy": "retry_policies",
         "provider": "providers",
         "queue_order": "queue_orders",
         "resource_binder": "resource_binders",
@@ -250,7 +253,12 @@ def _fit(wanted: Any, value: object) -> Any:
             return value
         raise _Wrong(_words(wanted))
     kind = origin or wanted
-    if not inspect.isclass(kind) or kind is object or getattr(kind, "_is_protocol", False):
+    if (
+        wanted is Any
+        or not inspect.isclass(kind)
+        or kind is object
+        or getattr(kind, "_is_protocol", False)
+    ):
         supertype = getattr(wanted, "__supertype__", None)  # of a NewType
         return value if supertype is None else _fit(supertype, value)  # a Protocol: use will tell
     return _fit_class(wanted, kind, inner, value)

@@ -1,14 +1,24 @@
 """The retry policies that need nothing but the failure itself."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import attrs
 
+from lamina.retry_policy.checks import a_policy, whole
+from lamina.retry_policy.composition import Composable
 from lamina.retry_policy.protocol import Again, Decision, GiveUp, RetryPolicy, Trouble
-from lamina.vocabulary import Cause, ConfigError, Failure, HasStarted
+from lamina.vocabulary import Cause, Failure, HasStarted
 
-__all__ = ["CrashLimit", "Default", "Never", "Retries", "default_policy"]
+__all__ = [
+    "CRASH_LIMIT",
+    "CrashLimit",
+    "Default",
+    "Never",
+    "Retries",
+    "default_policy",
+    "is_a_try",
+    "poison",
+]
 
 CRASH_LIMIT = 3
 
@@ -16,7 +26,7 @@ _NOT_A_TRY = frozenset({Cause.CANCELLED, Cause.DEPENDENCY})
 
 
 @attrs.frozen
-class Never:
+class Never(Composable):
     """Every failure is the task's last."""
 
     def decide(self, trouble: Trouble) -> Decision:
@@ -24,14 +34,8 @@ class Never:
         return GiveUp()
 
 
-def _count(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        msg = f"{attribute.name} is {value!r}; it must be a whole number, 0 or more"
-        raise ConfigError(msg)
-
-
 @attrs.frozen
-class Retries:
+class Retries(Composable):
     """So many new attempts, whatever the failure was, at once and with nothing changed.
 
     ``count`` is of attempts after the first; 0 is the same as never. A task that was cancelled,
@@ -39,23 +43,23 @@ class Retries:
     workers have died, however many attempts are left.
     """
 
-    count: int = attrs.field(default=1, validator=_count)
-    crash_limit: int = attrs.field(default=CRASH_LIMIT, validator=_count)
+    count: int = attrs.field(default=1, validator=whole())
+    crash_limit: int = attrs.field(default=CRASH_LIMIT, validator=whole())
 
     def decide(self, trouble: Trouble) -> Decision:
         """Try again while some are left."""
-        if trouble.failure.cause in _NOT_A_TRY:
+        if not is_a_try(trouble.failure):
             return GiveUp()
-        if verdict := _poison(trouble.history, self.crash_limit):
+        if verdict := poison(trouble.history, self.crash_limit):
             return GiveUp(verdict)
-        tried = sum(failure.cause not in _NOT_A_TRY for failure in trouble.history)
+        tried = sum(map(is_a_try, trouble.history))
         if tried <= self.count:
             return Again()
         return GiveUp(f"it failed {tried} times, and retries={self.count} allows no more")
 
 
 @attrs.frozen
-class Default:
+class Default(Composable):
     """At most once unless asked: what may have run is not run again.
 
     An attempt that certainly had not started, and failed for no fault of the task's own, is made
@@ -72,24 +76,29 @@ class Default:
 
 
 @attrs.frozen
-class CrashLimit:
+class CrashLimit(Composable):
     """Another policy, which is not asked any more about a task that kills its workers.
 
     ``limit`` is of workers that died under the task, on whichever nodes; a death that the
     executor itself caused, for walltime or memory, is none of them.
     """
 
-    policy: RetryPolicy
-    limit: int = attrs.field(default=CRASH_LIMIT, validator=_count)
+    policy: RetryPolicy = attrs.field(validator=a_policy)
+    limit: int = attrs.field(default=CRASH_LIMIT, validator=whole())
 
     def decide(self, trouble: Trouble) -> Decision:
         """Give up at the limit; before it, whatever the other policy says."""
-        if verdict := _poison(trouble.history, self.limit):
+        if verdict := poison(trouble.history, self.limit):
             return GiveUp(verdict)
         return self.policy.decide(trouble)
 
 
-def _poison(history: Sequence[Failure], limit: int) -> str:
+def is_a_try(failure: Failure) -> bool:
+    """Whether it can be tried again at all: it was not cancelled, nor did its arguments fail."""
+    return failure.cause not in _NOT_A_TRY
+
+
+def poison(history: Sequence[Failure], limit: int) -> str:
     """Why the task is taken for one that kills its workers, or nothing."""
     crashes = [
         failure

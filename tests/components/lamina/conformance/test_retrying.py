@@ -22,13 +22,21 @@ class Moody:
         return GiveUp() if next(self.asked) > 3 else Again()
 
 
+def hasty() -> Again:
+    """A decision whose delay went past its check."""
+    decision = Again()
+    object.__setattr__(decision, "delay", -1)
+    return decision
+
+
 def test_each_clause_can_fail() -> None:
     assert_each_clause_can_fail(
         RETRY_POLICY,
         {
             "retry.decides": lambda: Says(None),
             "retry.stateless": Moody,
-            "retry.delay": lambda: Says(Again(delay=-1)),
+            "retry.delay": lambda: Says(hasty()),
             "retry.executors": lambda: Says(Again(executors=[])),
+            "retry.ends": lambda: Says(Again()),
         },
     )

@@ -7,7 +7,7 @@ from lamina.events import MemorySink
 from lamina.kernel import Config
 from lamina.memo import InMemoryMemo
 from lamina.plugins import ConfigErrors
-from lamina.retry_policy import Never, Retries
+from lamina.retry_policy import CostBudget, Never, Retries, TaskRecord
 from lamina.routing import RoundRobin
 from lamina.vocabulary import ConfigError
 from tests.fakes.executors import HandExecutor
@@ -32,6 +32,8 @@ from tests.fakes.executors import HandExecutor
         ({"executors": [HandExecutor("kernel")]}, "label='kernel2'"),
         ({"retries": True}, "whole number"),
         ({"retries": "2"}, "whole number"),
+        ({"retry_handler": 3}, "a function of an exception and a task record"),
+        ({"retry_handler": print, "retry_policy": Never()}, r"CostBudget\(retries, handler\)"),
         ({"retry_policy": 3}, r"such as Retries\(2\)"),
         ({"retry_policy": Never}, r"such as Retries\(2\)"),
         ({"memoizer": {}}, r"such as InMemoryMemo\(\)"),
@@ -68,10 +70,16 @@ def test_what_works_is_taken() -> None:
     assert len(config.event_sinks) == 1
 
 
+def price(error: BaseException, task: TaskRecord) -> float:
+    return 1
+
+
 def test_retries_are_a_policy() -> None:
     assert Config(retries=2).policy == Retries(2)
     never = Never()
     assert Config(retry_policy=never).policy is never
+    assert Config(retries=2, retry_handler=price).policy == CostBudget(2, price)
+    assert Config(retry_handler=price).policy == CostBudget(0, price)
 
 
 def test_making_a_config_starts_nothing() -> None:
