@@ -230,6 +230,12 @@ status_polling_interval = 1
 """
 
 
+def jobs_of(client: Client) -> set[str]:
+    """The jobs of all blocks; nothing while one has none."""
+    jobs = [block["job"] for block in client.ask("status")["blocks"]]
+    return set() if None in jobs else {str(job) for job in jobs}
+
+
 @pytest.mark.service
 def test_it_runs_functions_on_slurm_and_leaves_no_job_behind(
     fresh: tuple[str, Path], tmp_path: Path
@@ -240,8 +246,8 @@ def test_it_runs_functions_on_slurm_and_leaves_no_job_behind(
     with serving(binaries / "python", tmp_path, slurm) as client:
         values = call_twice(client)
         assert [value["area"] for value in values] == [6, 15]
-        blocks = client.ask("status")["blocks"]
-        jobs = {str(block["job"]) for block in blocks}
+        # A second block may have been asked for just now, and have no job yet.
+        jobs = batch.until(lambda: jobs_of(client))
         assert all(job.isdecimal() for job in jobs)
     listed = ["squeue", "--noheader", "--format=%i", "--states=PENDING,RUNNING"]
     for _ in range(100):
