@@ -87,7 +87,7 @@ class InterchangeProcess(Process):
         did = self._hear_managers(now)
         for uid, manager in list(self.watched.items()):
             if not manager.alive:
-                self.told(self.machine.manager_died(uid, "its process has ended"), "died", uid)
+                self.told(self.machine.manager_died(uid, "its process has ended", now), "died", uid)
                 if uid in self.watched:
                     raise Violation(f"{uid} is dead, and watched for ever")
         for data in self.link.down.take(64):

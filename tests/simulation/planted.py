@@ -81,8 +81,8 @@ class ForgetsThatOneDrains(InterchangeMachine):
 class ForgetsTasksOfTheDead(InterchangeMachine):
     """It says that a manager is lost, and not what went with it."""
 
-    def manager_died(self, uid: str, reason: str) -> list[InterchangeEffect]:
-        return [_without_attempts(each) for each in super().manager_died(uid, reason)]
+    def manager_died(self, uid: str, reason: str, now: float) -> list[InterchangeEffect]:
+        return [_without_attempts(each) for each in super().manager_died(uid, reason, now)]
 
 
 class GivesUpTooEarly(InterchangeMachine):
@@ -125,8 +125,8 @@ def _sends(effect: ManagerEffect, kind: int) -> bool:
 
 def _without_attempts(effect: InterchangeEffect) -> InterchangeEffect:
     if isinstance(effect, ToClient) and effect.kind == LOST:
-        uid, _, why = effect.body
-        return ToClient(LOST, [uid, [], why])
+        uid, _, *why = effect.body
+        return ToClient(LOST, [uid, [], *why])
     return effect
 
 

@@ -61,6 +61,7 @@ from lamina.htex_worker import (
     read_up,
     task_record,
 )
+from lamina.htex_worker_pool.ending import block_end
 from lamina.htex_worker_pool.memory import Gauge
 from lamina.processes import (
     Identity,
@@ -165,6 +166,8 @@ class _Shell:
             wall_offset=time.time() - time.monotonic(),
             binder=binder,
             offer=offer.totals(),
+            drain_period=config.get("drain_period"),
+            block_ends=block_end(os.environ, config.get("walltime"), time.time(), time.monotonic()),
         )
         said = config.get("initializer")
         self.initializer = None if said is None else WrittenCall.read(said)

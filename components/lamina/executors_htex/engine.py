@@ -433,6 +433,7 @@ class Engine:
             "binder": write_plugin(self.settings.binder(), "resource_binder"),
             "block": "?",
             "codec": self.settings.codec_name,
+            "drain_period": self.settings.drain_period,
             "encrypted": self._config["encrypted"],
             "heartbeat_period": self.settings.heartbeat_period,
             "heartbeat_threshold": self.settings.heartbeat_threshold,
@@ -441,6 +442,7 @@ class Engine:
             "initializer": None if self._initializer is None else self._initializer.as_json(),
             "program": list(own_identity()),
             "sys_path": [str(Path(entry).resolve()) for entry in sys.path if Path(entry).exists()],
+            "walltime": getattr(self.settings.provider, "walltime", None),
             "workers": self.settings.max_workers_per_node,
         }
         path = self.directory / "manager.json"

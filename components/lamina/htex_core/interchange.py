@@ -30,6 +30,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import attrs
 
+from lamina.htex_core.endings import BlockEnd
 from lamina.htex_core.fitting import Fitting
 from lamina.htex_core.frames import (
     ACK,
@@ -139,6 +140,8 @@ class _Manager:
     """What it said once it was."""
     on_hold: bool = False
     """Whether its block is."""
+    end: BlockEnd | None = None
+    """Of its block, if it knows."""
     said: int = 0
     """How many busy workers the client was told of last, or counted when it joined."""
     said_draining: bool = False
@@ -247,10 +250,10 @@ class InterchangeMachine:
         self._notice_news(now)
         return effects
 
-    def manager_died(self, uid: str, reason: str) -> list[InterchangeEffect]:
+    def manager_died(self, uid: str, reason: str, now: float) -> list[InterchangeEffect]:
         """The process of a manager has ended."""
         manager = self._managers.get(uid)
-        return [] if manager is None else self._lose(manager, reason)
+        return [] if manager is None else self._lose(manager, reason, now)
 
     def time_passed(self, now: float) -> list[InterchangeEffect]:
         """Give up the silent, ask the rich to yield, and tell who is busy."""
@@ -279,7 +282,7 @@ class InterchangeMachine:
         for manager in list(self._managers.values()):
             if now >= manager.last_heard + limit:
                 silence = now - manager.last_heard
-                effects += self._lose(manager, f"it was silent for {silence:.1f} s")
+                effects += self._lose(manager, f"it was silent for {silence:.1f} s", now)
             else:
                 self._soonest = min(self._soonest, manager.last_heard + limit)
         return effects
@@ -309,6 +312,9 @@ class InterchangeMachine:
         manager.said = manager.busy  # the client counts these as well
         manager.draining = body.get("draining", False) or (known is not None and known.draining)
         manager.on_hold = info.block in self._on_hold
+        if "block_end" in body:
+            left, margin = body["block_end"]
+            manager.end = BlockEnd(now + left, margin)
         effects: list[InterchangeEffect] = []
         if known is not None and (astray := known.held - manager.held):
             # We sent these into the old connection and it never got them.
@@ -399,7 +405,7 @@ class InterchangeMachine:
         effects: list[InterchangeEffect] = []
         if astray:
             effects.append(ToClient(RETURNED, sorted(astray)))
-        return effects + self._lose(manager, reason)
+        return effects + self._lose(manager, reason, now)
 
     def _on_draining(self, manager: _Manager, body: Any, now: float) -> list[InterchangeEffect]:
         """It drains of its own accord, or does what it was told."""
@@ -689,11 +695,14 @@ class InterchangeMachine:
         self._credit = credit
         return [ToClient(CREDIT, credit)]
 
-    def _lose(self, manager: _Manager, reason: str) -> list[InterchangeEffect]:
+    def _lose(self, manager: _Manager, reason: str, now: float) -> list[InterchangeEffect]:
         info = manager.info
         self._fenced.add(info.uid)
         why = f"the manager on {info.host} (block {info.block}) is gone: {reason}"
-        lost = ToClient(LOST, [info.uid, sorted(manager.held), why])
+        cause, period = "node_lost", self.heartbeat_period
+        if manager.end is not None and manager.end.explains(now, manager.last_heard, period):
+            cause, why = "block_ended", f"{why}; its block was to end about now"
+        lost = ToClient(LOST, [info.uid, sorted(manager.held), why, cause])
         return [
             ToManager(manager.route, REFUSE, why),
             *self._drop(manager),

@@ -207,12 +207,12 @@ def test_a_form_that_a_manager_needs_comes_from_here_or_from_the_client() -> Non
 def test_a_dead_manager_is_lost_once_with_what_it_held_and_may_not_come_back() -> None:
     machine = running(a=2)
     give(machine, 1, 2, 3)
-    refuse, forget, lost, credit = machine.manager_died("a", "killed")
+    refuse, forget, lost, credit = machine.manager_died("a", "killed", 0.0)
     assert isinstance(lost, ToClient)
     assert isinstance(refuse, ToManager)
     assert (refuse.kind, forget, credit) == (REFUSE, Forget("a"), ToClient(CREDIT, 0))
     assert (lost.kind, lost.body[:2]) == (LOST, ["a", [1, 2]])
-    assert machine.manager_died("a", "killed") == []
+    assert machine.manager_died("a", "killed", 0.0) == []
     (again,) = register(machine, "a")
     assert isinstance(again, ToManager)
     assert again.kind == REFUSE
@@ -333,7 +333,7 @@ def test_the_selector_is_told_of_changes_and_sees_the_hints_which_go_no_further(
         ToManager(b"b", TASKS, [[1, None, [b""], None]]),
         ToManager(b"a", TASKS, [[2, None, [b""], {"walltime": 3}], wire(3)]),
     ]
-    machine.manager_died("a", "killed")
+    machine.manager_died("a", "killed", 0.0)
     assert selector.told == [
         ("came", "a"),
         ("came", "b"),
@@ -535,7 +535,7 @@ class World:
         elif draw < 0.95:
             self.say(uid, GOODBYE, ["done", []])
         elif draw < 0.97:
-            self.see(self.machine.manager_died(uid, "killed"))
+            self.see(self.machine.manager_died(uid, "killed", 0.0))
         else:
             effects = self.machine.client_frame(FENCE, [uid], self.now)
             self.give_up(uid)
@@ -643,3 +643,19 @@ def test_a_block_on_hold_is_given_nothing_and_gives_back_what_it_can() -> None:
         ToManager(b"b", TASKS, [wire(3)]),
     ]
     machine.check()
+
+
+def test_what_is_lost_with_a_manager_about_the_end_of_its_block_was_ended_with_it() -> None:
+    machine = fresh()
+    for uid in "ab":
+        register(machine, uid, block_end=[100.0, 10.0])
+    machine.client_frame(ADMIT, ["a", "b"], 0.0)
+    give(machine, 1, 2)
+    (_, _, early, _) = machine.manager_died("a", "killed", 50.0)
+    machine.manager_frame(b"b", HEARTBEAT, 1, 1.0, 85.0)
+    (_, _, late, _) = machine.manager_died("b", "killed", 101.0)
+    assert isinstance(early, ToClient)
+    assert isinstance(late, ToClient)
+    assert early.body[1::2] == [[1], "node_lost"]
+    assert late.body[1::2] == [[2], "block_ended"]
+    assert "its block was to end about now" in late.body[2]
