@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lamina.blocks import BlockEffect, BlockKeeper, CancelJobs, Fail, SubmitBlock
 from lamina.executors import Site
+from lamina.executors_htex.luggage import packed, taker_of
 from lamina.executors_htex.outpost import Outpost, way_back_of
 from lamina.executors_htex.settings import Settings
 from lamina.executors_htex.standing import BlockStanding, Standings
@@ -65,6 +66,7 @@ class Blocks:
         channel = way_back_of(provider)
         config = directory / "manager.json"
         self._outpost = None if channel is None else Outpost(channel, config)
+        self._taker = taker_of(provider)
 
     # What other threads tell it; none of these waits.
 
@@ -204,6 +206,8 @@ class Blocks:
         try:
             if self._outpost is not None:
                 request = self._outpost.moved(request)
+            if self._taker is not None:
+                request = packed(request, self._taker, self._directory / "manager.json")
             job = self._settings.provider.submit(request)
         except ProviderError as error:
             with self._changed:

@@ -14,6 +14,7 @@ import attrs
 
 from lamina.channels import ChannelError, Completed
 from lamina.executors_htex.blocks import block_request
+from lamina.executors_htex.luggage import luggage_of, taker_of
 from lamina.executors_htex.settings import Settings
 from lamina.plugins import ConfigErrors, Mistake
 from lamina.providers import ProviderError
@@ -188,6 +189,10 @@ def _submission(settings: Settings) -> tuple[str, str]:
         place = Path(directory)
         (place / "blocks").mkdir()
         request = block_request(settings.label, place, BlockId("0"))
+        if (taker := taker_of(provider)) is not None:
+            luggage = luggage_of(request, taker, files={})
+            request = attrs.evolve(request, luggage=luggage)
+            return taker.described(request)
         if provider.blocks_are_local or not hasattr(provider, "channel"):
             launcher = getattr(provider, "launcher", None)
             launched = request.command
