@@ -177,6 +177,7 @@ class Project:
 
     path: Path
     dependencies: frozenset[str]
+    extras: frozenset[str]  # what its users install for contrib plug-ins only
     bricks: Mapping[str, str]  # path of a brick, from this file -> its path in the wheel
 
 
@@ -272,6 +273,12 @@ def _project(path: Path) -> Project:
     return Project(
         path=path,
         dependencies=frozenset(map(distribution, data["project"].get("dependencies", ()))),
+        extras=frozenset(
+            distribution(line)
+            for name, lines in data["project"].get("optional-dependencies", {}).items()
+            for line in lines
+            if name != "dev"
+        ),
         bricks=data.get("tool", {}).get("polylith", {}).get("bricks", {}),
     )
 

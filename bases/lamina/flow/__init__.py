@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         SlurmProvider,
         TorqueProvider,
     )
+    from lamina.providers_kubernetes import KubernetesProvider
     from lamina.vocabulary import File
 
 __all__ = [
@@ -72,6 +73,7 @@ __all__ = [
     "GridEngineProvider",
     "HighThroughputExecutor",
     "JsrunLauncher",
+    "KubernetesProvider",
     "LSFProvider",
     "LocalChannel",
     "LocalProvider",
@@ -111,6 +113,7 @@ _WHERE = {
     "GridEngineProvider": "providers_batch",
     "HighThroughputExecutor": "executors_htex",
     "JsrunLauncher": "launchers",
+    "KubernetesProvider": "providers_kubernetes",
     "LSFProvider": "providers_batch",
     "LocalChannel": "channels",
     "LocalProvider": "providers",

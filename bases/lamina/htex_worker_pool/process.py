@@ -511,7 +511,10 @@ def _hear_signals() -> int:
 
 def run(arguments: list[str]) -> int:
     """Run a manager on this node until it is told to leave, or its lease ends."""
-    config = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+    path = Path(arguments[0])
+    config = json.loads(path.read_text(encoding="utf-8"))
+    # A relative path is one beside the file: where the file was brought, its keys were too.
+    config["keys"] = str(path.parent / config.get("keys", ""))
     become_subreaper()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

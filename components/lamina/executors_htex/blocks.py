@@ -10,6 +10,7 @@ from pathlib import Path
 from lamina.blocks import BlockEffect, BlockKeeper, CancelJobs, Fail, SubmitBlock
 from lamina.executors import Site
 from lamina.executors_htex.last_words import LastWords, stream_name
+from lamina.executors_htex.luggage import packed, taker_of
 from lamina.executors_htex.outpost import Outpost, way_back_of
 from lamina.executors_htex.settings import Settings
 from lamina.executors_htex.standing import BlockStanding, Standings
@@ -64,6 +65,7 @@ class Blocks:
         config = directory / "manager.json"
         self._outpost = None if channel is None else Outpost(channel, config)
         self.last_words = LastWords(directory / "blocks", self._outpost)
+        self._taker = taker_of(provider)
 
     # What other threads tell it; none of these waits.
 
@@ -202,6 +204,8 @@ class Blocks:
         try:
             if self._outpost is not None:
                 request = self._outpost.moved(request)
+            if self._taker is not None:
+                request = packed(request, self._taker, self._directory / "manager.json")
             job = self._settings.provider.submit(request)
         except ProviderError as error:
             with self._changed:

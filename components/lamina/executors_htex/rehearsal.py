@@ -14,6 +14,7 @@ import attrs
 
 from lamina.channels import ChannelError, Completed
 from lamina.executors_htex.blocks import block_request
+from lamina.executors_htex.luggage import luggage_of, taker_of
 from lamina.executors_htex.outpost import request_there, way_back_of
 from lamina.executors_htex.settings import Settings
 from lamina.providers import BlockRequest, ProviderError
@@ -75,6 +76,9 @@ def rehearse(settings: Settings) -> Rehearsed:
         (place / "blocks").mkdir()
         request = block_request(settings.label, place, BlockId("0"))
         channel = way_back_of(provider)
+        if (taker := taker_of(provider)) is not None:
+            luggage = luggage_of(request, taker, files={})
+            return Rehearsed(*taker.described(attrs.evolve(request, luggage=luggage)))
         if channel is not None:
             request = request_there(request, channel.python, f"/{REMOTE}")
         if provider.blocks_are_local or not hasattr(provider, "channel"):

@@ -5,6 +5,7 @@ __all__ = ["BUILTIN"]
 BUILTIN = {
     "condor": "..providers_batch:CondorProvider",
     "grid_engine": "..providers_batch:GridEngineProvider",
+    "kubernetes": "..providers_kubernetes:KubernetesProvider",
     "local": ".local:LocalProvider",
     "lsf": "..providers_batch:LSFProvider",
     "pbspro": "..providers_batch:PBSProProvider",

@@ -14,6 +14,8 @@ __all__ = [
     "BlockRequest",
     "JobState",
     "JobStatus",
+    "Luggage",
+    "LuggageProvider",
     "Provider",
     "ProviderError",
     "ProviderUnavailable",
@@ -104,6 +106,16 @@ class JobStatus:
 
 
 @attrs.frozen(kw_only=True)
+class Luggage:
+    """What a block needs on a host that can read no file of this one."""
+
+    files: Mapping[str, bytes] = attrs.field(repr=False)
+    """Contents by relative path. For the user's eyes only: there are keys among them."""
+    command: str
+    """What is to run, for a shell in which ``LAMINA_LUGGAGE`` is the directory of the files."""
+
+
+@attrs.frozen(kw_only=True)
 class BlockRequest:
     """A block to be asked for. The provider adds what its own options say."""
 
@@ -122,6 +134,8 @@ class BlockRequest:
     It exists, and stdout and stderr are then paths of that side. None where both see
     ``script_dir``.
     """
+    luggage: Luggage | None = None
+    """What replaces the command where the provider is a ``LuggageProvider``."""
 
 
 class Provider(Protocol):
@@ -195,4 +209,26 @@ class Provider(Protocol):
         Raises:
             ProviderUnavailable: It gave no answer; asking again may help.
         """
+        ...
+
+
+class LuggageProvider(Provider, Protocol):
+    """**Protocol:** a provider whose blocks see no file of this host.
+
+    What a block needs comes with its request, as ``Luggage``, and is taken there by the provider,
+    where nobody but the user can read it.
+    """
+
+    @property
+    def python(self) -> str:
+        """The command that is Python on the nodes; Lamina must be installed for it."""
+        ...
+
+    @property
+    def takes_luggage(self) -> bool:
+        """Whether the blocks see no file of this host: yes."""
+        ...
+
+    def described(self, request: BlockRequest) -> tuple[str, str]:
+        """How this block would be asked for, and with what, in words; nothing is contacted."""
         ...

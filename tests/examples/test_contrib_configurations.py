@@ -1,0 +1,25 @@
+"""The examples of configurations with contrib providers are what a plan can make sense of."""
+
+from pathlib import Path
+
+import pytest
+
+from lamina.hosting import read_config
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "how-to" / "examples"
+SAYS = {
+    "kubernetes": [
+        "submitted with  the Kubernetes API, in namespace science",
+        '"kind": "Pod"',
+        '"export OMP_NUM_THREADS=1"',
+        '"claimName": "science-data"',
+    ],
+}
+"""What the plan of each must show."""
+
+
+@pytest.mark.parametrize("name", SAYS)
+def test_its_plan_is_the_one_that_it_is_meant_to_be(name: str) -> None:
+    [executor] = read_config(EXAMPLES / f"{name}.toml").executors
+    plan = str(executor.plan())  # type: ignore[attr-defined]
+    assert not [text for text in SAYS[name] if text not in plan]
