@@ -60,6 +60,7 @@ from lamina.retry_policy import (
 )
 from lamina.routing import LeastLoaded, RoundRobin
 from lamina.scaling import FailingBlocks, NoScaling, Off, Simple
+from lamina.staging import FileCopyStaging, SharedFileStaging
 from lamina.vocabulary import Resources
 
 ROOT = Path(__file__).parents[2]
@@ -174,6 +175,7 @@ OPTIONS: list[tuple[str, str, Callable[..., object]]] = [
     ("parts", "FailingBlocks", FailingBlocks),
     ("parts", "NodeBinder", NodeBinder),
     ("parts", "MPIBinder", MPIBinder),
+    ("staging", "FileCopyStaging", FileCopyStaging),
 ]
 """A table of options: its page, its heading, and what has the options."""
 
@@ -196,6 +198,7 @@ WITHOUT_OPTIONS = [
     RandomManagerSelector,
     RoundRobin,
     ShallowResolver,
+    SharedFileStaging,
     ShortestFirst,
     Simple,
     TurnManagerSelector,

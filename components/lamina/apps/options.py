@@ -121,6 +121,7 @@ class AppOptions(TypedDict, total=False):
     resources: Resources | Mapping[str, Any] | None
     env: Mapping[str, str] | None
     hints: Mapping[str, Any] | None
+    sandbox: bool
 
 
 @attrs.frozen(kw_only=True)
@@ -146,6 +147,8 @@ class Options:
     resources: Resources | None = attrs.field(default=None, converter=_resources)
     env: Mapping[str, str] | None = attrs.field(default=None, converter=_env)
     hints: Mapping[str, Any] | None = None
+    sandbox: bool = False
+    """It runs in a new directory of its own, from which its outputs are collected."""
 
     def __attrs_post_init__(self) -> None:
         if self.retries is not None and self.retry is not None:
@@ -173,6 +176,7 @@ class Options:
             "cache": self.cache,
             "ignore_for_cache": self.ignore_for_cache,
             "version": self.version,
+            "sandbox": self.sandbox,
         }
         return {name: value for name, value in given.items() if value} | (
             {"walltime": self.walltime} if self.walltime is not None else {}

@@ -19,6 +19,7 @@ from lamina.conformance.providing import PROVIDER
 from lamina.conformance.remembering import MEMO
 from lamina.conformance.retrying import RETRY_POLICY
 from lamina.conformance.selecting import MANAGER_SELECTOR
+from lamina.conformance.staging import STAGING, StagingBench
 from lamina.conformance.wrapping import LAUNCHER
 
 __all__ = [
@@ -35,6 +36,8 @@ __all__ = [
     "QUEUE_ORDER",
     "RESOURCE_BINDER",
     "RETRY_POLICY",
+    "STAGING",
+    "StagingBench",
     "Verdict",
     "check",
     "clause",

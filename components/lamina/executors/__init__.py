@@ -9,6 +9,7 @@ from lamina.executors.protocol import (
     BrokenPool,
     Call,
     Capabilities,
+    DataAccess,
     Executor,
     ExecutorError,
     Load,
@@ -20,6 +21,7 @@ from lamina.executors.protocol import (
     Site,
     Started,
     TaskRequest,
+    data_access,
 )
 from lamina.executors.threads import ThreadPoolExecutor
 
@@ -29,6 +31,7 @@ __all__ = [
     "BrokenPool",
     "Call",
     "Capabilities",
+    "DataAccess",
     "Deadlines",
     "Executor",
     "ExecutorError",
@@ -44,4 +47,5 @@ __all__ = [
     "Started",
     "TaskRequest",
     "ThreadPoolExecutor",
+    "data_access",
 ]

@@ -1,5 +1,6 @@
 """Any pool of the standard library's kind, as one of our executors."""
 
+import os
 import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future
@@ -31,6 +32,7 @@ from lamina.executors.protocol import (
     Report,
     Site,
     TaskRequest,
+    data_access,
 )
 from lamina.executors.runs import OneRun
 from lamina.vocabulary import (
@@ -73,6 +75,9 @@ class ForeignExecutor:
         label: Its name.
         slots: Tasks that the pool runs at once, for routers.
         own_processes: Whether the pool's tasks run outside this process.
+        storage_access: Staging plug-ins for its tasks' files; None for those of the kernel.
+        working_dir: A directory for copies of files; None for one beside the run directory.
+        shared_file_system: Whether its tasks see the program's files at the same paths.
     """
 
     def __init__(
@@ -82,11 +87,16 @@ class ForeignExecutor:
         *,
         slots: int = 1,
         own_processes: bool = False,
+        storage_access: Sequence[object] | None = None,
+        working_dir: str | os.PathLike[str] | None = None,
+        shared_file_system: bool = True,
     ) -> None:
         self._make_pool = make_pool
         self._label = label
         self._slots = slots
         self._own_processes = own_processes
+        self._storage_access, self._working_dir = storage_access, working_dir
+        self._shared = shared_file_system
         self._run: OneRun[_Run] = OneRun(label)
 
     @property
@@ -97,11 +107,22 @@ class ForeignExecutor:
     @property
     def capabilities(self) -> Capabilities:
         """What it can do."""
-        return Capabilities(stops_running_tasks=False, own_processes=self._own_processes)
+        return Capabilities(
+            stops_running_tasks=False,
+            own_processes=self._own_processes,
+            shared_file_system=self._shared,
+            **data_access(self._storage_access, self._working_dir),
+        )
 
     def __copy__(self) -> "ForeignExecutor":
         return ForeignExecutor(
-            self._make_pool, self._label, slots=self._slots, own_processes=self._own_processes
+            self._make_pool,
+            self._label,
+            slots=self._slots,
+            own_processes=self._own_processes,
+            storage_access=self._storage_access,
+            working_dir=self._working_dir,
+            shared_file_system=self._shared,
         )
 
     def start(self, site: Site) -> None:

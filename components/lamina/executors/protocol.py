@@ -5,16 +5,18 @@ Batches go both ways and no future lies between. Whoever drives an executor — 
 ``report``; the executor answers each attempt with exactly one :class:`Outcome`, whatever dies.
 """
 
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypedDict
 
 import attrs
 
 from lamina.vocabulary import (
     AttemptId,
     Clock,
+    ConfigError,
     Emit,
     ExecutorLost,
     Failure,
@@ -28,6 +30,7 @@ __all__ = [
     "BrokenPool",
     "Call",
     "Capabilities",
+    "DataAccess",
     "Executor",
     "ExecutorError",
     "Load",
@@ -39,6 +42,7 @@ __all__ = [
     "Site",
     "Started",
     "TaskRequest",
+    "data_access",
 ]
 
 
@@ -163,8 +167,36 @@ class Capabilities:
     """Whether a task has a process of its own, so that it may change the process's state."""
     shared_file_system: bool = True
     """Whether tasks see the same files at the same paths as the program."""
+    storage_access: tuple[object, ...] | None = None
+    """Staging plug-ins and names of such, for its tasks' files; None for those of the kernel."""
+    working_dir: str | None = None
+    """A directory, seen where tasks run, for copies of files; None for one that staging chooses."""
     resources: frozenset[str] = frozenset()
     """The fields of Resources that it honours; asking for another is an error."""
+
+
+class DataAccess(TypedDict):
+    """The part of Capabilities that is about files."""
+
+    storage_access: tuple[object, ...] | None
+    working_dir: str | None
+
+
+def data_access(
+    storage_access: Sequence[object] | None, working_dir: str | os.PathLike[str] | None
+) -> DataAccess:
+    """What users write about files, as Capabilities has it.
+
+    Raises:
+        ConfigError: ``storage_access`` is no list.
+    """
+    if isinstance(storage_access, str) or not isinstance(storage_access, Sequence | None):
+        msg = f'storage_access is {storage_access!r:.100}; write a list, as ["file", "http"]'
+        raise ConfigError(msg)
+    return {
+        "storage_access": None if storage_access is None else tuple(storage_access),
+        "working_dir": None if working_dir is None else os.path.abspath(working_dir),
+    }
 
 
 class Load(NamedTuple):

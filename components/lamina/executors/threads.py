@@ -36,6 +36,7 @@ from lamina.executors.protocol import (
     Site,
     Started,
     TaskRequest,
+    data_access,
 )
 from lamina.executors.runs import OneRun
 from lamina.vocabulary import AttemptId, ConfigError, HasStarted
@@ -62,6 +63,8 @@ class ThreadPoolExecutor(PoolFace):
         initializer: Called once on each thread before its first task. If it raises, the
             executor is broken until it is closed: what waits fails, and what comes.
         initargs: The arguments of ``initializer``.
+        storage_access: Staging plug-ins for its tasks' files; None for those of the kernel.
+        working_dir: A directory for copies of files; None for one beside the run directory.
     """
 
     def __init__(
@@ -71,6 +74,8 @@ class ThreadPoolExecutor(PoolFace):
         thread_name_prefix: str | None = None,
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
+        storage_access: Sequence[object] | None = None,
+        working_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         if max_threads is not None and max_threads < 1:
             msg = f"executor {label!r} has max_threads={max_threads!r}; it must be 1 or more"
@@ -79,6 +84,7 @@ class ThreadPoolExecutor(PoolFace):
         self.max_threads = max_threads
         self.thread_name_prefix = thread_name_prefix
         self.initializer, self.initargs = initializer, initargs
+        self.storage_access, self.working_dir = storage_access, working_dir
         self._run: OneRun[_Crew] = OneRun(label)
 
     @property
@@ -89,11 +95,21 @@ class ThreadPoolExecutor(PoolFace):
     @property
     def capabilities(self) -> Capabilities:
         """What it can do."""
-        return Capabilities(stops_running_tasks=False, own_processes=False)
+        return Capabilities(
+            stops_running_tasks=False,
+            own_processes=False,
+            **data_access(self.storage_access, self.working_dir),
+        )
 
     def __copy__(self) -> "ThreadPoolExecutor":
         return ThreadPoolExecutor(
-            self._label, self.max_threads, self.thread_name_prefix, self.initializer, self.initargs
+            self._label,
+            self.max_threads,
+            self.thread_name_prefix,
+            self.initializer,
+            self.initargs,
+            self.storage_access,
+            self.working_dir,
         )
 
     def __repr__(self) -> str:

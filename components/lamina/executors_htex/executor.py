@@ -1,6 +1,7 @@
 """``HighThroughputExecutor``: pilot jobs, and many small tasks through each."""
 
 import copy
+import os
 import threading
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from lamina.executors import (
     Report,
     Site,
     TaskRequest,
+    data_access,
 )
 from lamina.executors_htex.engine import Engine
 from lamina.executors_htex.plan import ExecutorPlan, plan_of
@@ -64,6 +66,10 @@ class HighThroughputExecutor(PoolFace):
         initargs: The arguments of ``initializer``.
         codec: ``"cloudpickle"``, ``"pickle"``, or ``"module:name"`` of your own; None for the
             first of these that this distribution has.
+        storage_access: Staging plug-ins for its tasks' files; None for those of the kernel.
+        working_dir: A directory, seen by the nodes, for copies of files. None for one beside the
+            run directory where the file system is shared, else for one on each node.
+        shared_file_system: Whether the nodes see the program's files at the same paths.
 
     Durations may be text with a unit, as ``"2 min"``.
 
@@ -97,6 +103,9 @@ class HighThroughputExecutor(PoolFace):
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
         codec: str | None = None,
+        storage_access: Sequence[object] | None = None,
+        working_dir: str | os.PathLike[str] | None = None,
+        shared_file_system: bool = True,
     ) -> None:
         self.settings = Settings(
             label=label,
@@ -122,6 +131,8 @@ class HighThroughputExecutor(PoolFace):
             initializer=initializer,
             initargs=initargs,
             codec_name=codec,
+            data=data_access(storage_access, working_dir),
+            shared_file_system=shared_file_system,
         )
         self._engine: Engine | None = None
         self._changing = threading.Lock()
@@ -148,6 +159,8 @@ class HighThroughputExecutor(PoolFace):
             stops_running_tasks=True,
             own_processes=True,
             resources=self.settings.binder().honours,
+            shared_file_system=self.settings.shared_file_system,
+            **self.settings.data,
         )
 
     def start(self, site: Site) -> None:

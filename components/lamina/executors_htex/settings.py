@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from lamina.executors import DataAccess, data_access
 from lamina.executors_htex.outpost import way_back_of
 from lamina.htex_core import ManagerSelector, PriorityFirst, QueueOrder, write_plugin
 from lamina.plugins import ConfigErrors, Mistake
@@ -111,6 +112,8 @@ class Settings:
     initializer: Callable[..., object] | None = None
     initargs: tuple[Any, ...] = ()
     codec_name: str = attrs.field(converter=_place_of_codec)
+    data: DataAccess = attrs.field(factory=lambda: data_access(None, None))
+    shared_file_system: bool = True
 
     def __attrs_post_init__(self) -> None:
         if mistakes := [Mistake("", says) for says in _complaints(self)]:
@@ -213,6 +216,9 @@ def _of_parts(settings: Any) -> Iterator[str]:
             yield str(error)
     if not isinstance(settings.encrypted, bool):
         yield f"encrypted is {settings.encrypted!r:.100}; it must be True or False"
+    if not isinstance(settings.shared_file_system, bool):
+        found = settings.shared_file_system
+        yield f"shared_file_system is {found!r:.100}; it must be True or False"
 
 
 def _of_workers(settings: Any) -> Iterator[str]:

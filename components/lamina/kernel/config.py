@@ -20,6 +20,7 @@ from lamina.retry_policy import (
     default_policy,
 )
 from lamina.routing import Router
+from lamina.vocabulary import ConfigError, read_bytes, read_seconds
 
 __all__ = ["Config", "ExitMode"]
 
@@ -51,6 +52,24 @@ def _executors(value: Iterable[Executor]) -> Any:
 
 def _sinks(value: Iterable[EventSink]) -> Any:
     return _several(value)
+
+
+def _plugins(value: Iterable[Any] | None) -> Any:
+    return None if value is None else _several(value)
+
+
+def _cache_limit(value: Any) -> Any:
+    try:
+        return read_bytes(value, what="staging_cache_limit")
+    except (ConfigError, TypeError):  # complained of together with everything else
+        return value
+
+
+def _staging_walltime(value: Any) -> Any:
+    try:
+        return None if value is None else read_seconds(value, what="staging_walltime")
+    except (ConfigError, TypeError):
+        return value
 
 
 def _several(value: object) -> Any:
@@ -87,6 +106,15 @@ class Config:
     run_dir: str | os.PathLike[str] = "runinfo"
     """Where each run makes a numbered directory of its own."""
     event_sinks: tuple[EventSink, ...] = attrs.field(default=(), converter=_sinks)
+    storage_access: tuple[Any, ...] | None = attrs.field(default=None, converter=_plugins)
+    """Staging plug-ins, and names of such, for executors that have none of their own; None for
+    all that need no settings."""
+    staging_cache_limit: int = attrs.field(default=20 * 2**30, converter=_cache_limit)
+    """Bytes that copies of inputs may take in each place; beyond it the longest unused go."""
+    staging_walltime: float | None = attrs.field(default=None, converter=_staging_walltime)
+    """Seconds that a transfer in a task of its own may take; None for as long as it takes."""
+    staging_max_threads: int = 4
+    """Transfers that run at once on this host, where only it reaches the files."""
     std_autopath: Callable[..., str] | None = None
     """Makes the path for a stream whose name is AUTO_LOGNAME; None for one below the run_dir."""
 
@@ -116,6 +144,7 @@ def _complaints(config: Any) -> Iterator[str]:
     yield from _of_executors(config.executors)
     yield from _of_numbers(config)
     yield from _of_parts(config)
+    yield from _of_staging(config)
     yield from _of_sinks(config.event_sinks)
     if config.exit_mode not in _EXIT_MODES:
         yield _not_one_of("exit_mode", config.exit_mode, _EXIT_MODES)
@@ -156,10 +185,25 @@ def _of_executors(executors: Any) -> Iterator[str]:
 
 
 def _of_numbers(config: Config) -> Iterator[str]:
-    for name, least in (("retries", 0), ("internal_tasks_max_threads", 1)):
+    counts = ("internal_tasks_max_threads", "staging_max_threads")
+    for name, least in (("retries", 0), *((count, 1) for count in counts)):
         value = getattr(config, name)
         if type(value) is not int or value < least:
             yield f"{name} is {value!r:.100}; it must be a whole number, {least} or more"
+
+
+def _of_staging(config: Any) -> Iterator[str]:
+    storage, limit = config.storage_access, config.staging_cache_limit
+    if not isinstance(storage, tuple | None):
+        yield (
+            f"storage_access is {storage!r:.100}; write a list of staging plug-ins and their "
+            'names, as ["file", "http"]'
+        )
+    if type(limit) is not int:
+        yield f'staging_cache_limit is {limit!r:.100}; write bytes, or text with a unit, as "1 TiB"'
+    walltime = config.staging_walltime
+    if walltime is not None and (type(walltime) is not float or walltime <= 0):
+        yield f'staging_walltime is {walltime!r:.100}; write seconds, or such as "10 min", or None'
 
 
 def _of_parts(config: Any) -> Iterator[str]:

@@ -21,6 +21,7 @@ from lamina.kernel.futures import KernelFuture
 from lamina.kernel.phases import Phase, Resolve
 from lamina.kernel.protocol import TaskSpec
 from lamina.kernel.rundir import make_run_dir
+from lamina.kernel.stager import Stager, StagingSettings
 from lamina.kernel.task import Task
 from lamina.memo import InMemoryMemo
 from lamina.vocabulary import (
@@ -62,8 +63,21 @@ class DataFlowKernel:
             self._put_away()
             raise
         self._resolver = self.config.resolver
+        self._ids = itertools.count()
+        stager = Stager(
+            self._fleet,
+            StagingSettings(
+                storage=self.config.storage_access,
+                limit=self.config.staging_cache_limit,
+                walltime=self.config.staging_walltime,
+                threads=self.config.staging_max_threads,
+                run_dir=self._run_dir,
+            ),
+            self.new_task_id,
+        )
         self._engine = Engine(
             self._fleet,
+            stager,
             self._memo,
             self.config.policy,
             self._resolver,
@@ -71,7 +85,6 @@ class DataFlowKernel:
             emit,
             self.config.internal_tasks_max_threads,
         )
-        self._ids = itertools.count()
         self._closed = False
         self._closing = threading.Lock()
         self._at_exit = _close_at_exit(weakref.ref(self))
@@ -85,12 +98,12 @@ class DataFlowKernel:
     @property
     def labels(self) -> Sequence[str]:
         """The labels of its executors."""
-        return tuple(self._fleet.running)
+        return tuple(self._fleet.labels)
 
     @property
     def executors(self) -> Mapping[str, Executor]:
         """Its running executors by label."""
-        return dict(self._fleet.running)
+        return {label: self._fleet.running[label] for label in self._fleet.labels}
 
     @property
     def closed(self) -> bool:
@@ -181,6 +194,8 @@ class DataFlowKernel:
             + (f", the first being {first}" if first else ""),
             Phase.PREPARING: "is about to be given to an executor",
             Phase.FOLLOWING: "waits for an identical call that is in flight",
+            Phase.STAGING_IN: f"waits for {graph.waiting_for(task)} of its files to be brought",
+            Phase.STAGING_OUT: f"has run; {graph.waiting_for(task)} of its files are taken away",
             Phase.LAUNCHED: f"was given to executor {label!r} and has not been seen to start",
             Phase.RUNNING: f"runs on executor {label!r}",
             Phase.JOINING: f"waits for {graph.waiting_for(task)} futures that its body returned",
@@ -220,6 +235,7 @@ class DataFlowKernel:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         self._fleet.close(left)
         self._end_all(idle=False)
+        engine.stager.close()
         engine.callbacks.flush(_PATIENCE)
         engine.stop()
         self._put_away()

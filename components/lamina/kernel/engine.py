@@ -12,7 +12,13 @@ from lamina.executors import Call, News, NotStartedError, Outcome, Started
 from lamina.kernel.arguments import unwrap
 from lamina.kernel.crew import Crew
 from lamina.kernel.driver import Driver
-from lamina.kernel.failures import add_note_once, dependency_error, first_failed, join_error
+from lamina.kernel.failures import (
+    add_note_once,
+    dependency_error,
+    first_failed,
+    join_error,
+    true_cause,
+)
 from lamina.kernel.fleet import Fleet
 from lamina.kernel.futures import KernelFuture
 from lamina.kernel.graph import Graph
@@ -27,7 +33,10 @@ from lamina.kernel.phases import (
     Phase,
     Prepare,
     Resolve,
+    Staged,
 )
+from lamina.kernel.plans import Plan
+from lamina.kernel.stager import Stager
 from lamina.kernel.task import INTERNAL, Task
 from lamina.kernel.timer import Timer
 from lamina.kernel.troubles import change, trouble_of
@@ -42,6 +51,7 @@ from lamina.vocabulary import (
     Event,
     ExecutorLost,
     Failure,
+    File,
     HasStarted,
     TaskId,
     TaskState,
@@ -62,6 +72,7 @@ class Engine:
     def __init__(
         self,
         fleet: Fleet,
+        stager: Stager,
         memo: Memo,
         policy: RetryPolicy,
         resolver: DependencyResolver,
@@ -77,6 +88,7 @@ class Engine:
         self._spare = Crew("lamina-kernel")
         self.driver = Driver(self._settle, self._spare)
         self._timer = Timer("lamina-timer", clock, lambda: self.driver.post(self._on_time))
+        self.stager = stager
         self._fleet, self._policy, self._resolver = fleet, policy, resolver
         self._memories = Memories(memo)
         self._clock, self._emit = clock, emit
@@ -119,7 +131,7 @@ class Engine:
                 if cancelled is not None:
                     graph.end(cancelled, TaskState.CANCELLED)
             else:
-                graph.failed(item.attempt, item.failure)
+                graph.failed(item.attempt, true_cause(item.failure))
 
     def _on_started(self, task: Task) -> None:
         limit = task.limit
@@ -135,7 +147,10 @@ class Engine:
             return
         task = self.tasks[owner]
         if not task.spec.options.join:
-            self.graph.succeeded(outcome.attempt, outcome.value)
+            if task.plan is None or not task.plan.after:
+                self.graph.succeeded(outcome.attempt, outcome.value)
+            else:
+                self._stage_out(task, task.plan, outcome)
             return
         try:
             futures = futures_in(outcome.value)
@@ -167,6 +182,9 @@ class Engine:
         self.callbacks.put(job)
 
     def _on_cancelled(self, task: TaskId) -> None:
+        record = self.tasks.get(task)
+        if record is not None and record.plan is not None:
+            self.stager.abandon(record)
         self.graph.cancelled(task)
 
     def on_end_all(self, idle: bool, error: BaseException, then: Callable[[], None]) -> None:
@@ -224,10 +242,10 @@ class Engine:
             task = self.tasks.get(effect.task)
             if task is not None:
                 self._consult(task, effect.failure)
-        elif isinstance(effect, Joined):
+        elif isinstance(effect, Joined | Staged):
             task = self.tasks.get(effect.task)
             if task is not None:
-                self._end_join(task)
+                (self._end_join if isinstance(effect, Joined) else self._staged)(task)
         elif isinstance(effect, Expire):
             task = self.tasks.get(effect.task)
             if task is not None:
@@ -257,14 +275,55 @@ class Engine:
                 return
             if options.join or options.inline:
                 label = INTERNAL
+            elif File.need_staging:
+                self._prepare_files(task)
+                return
             else:
                 label = self._fleet.route(spec.name, task.executors, task.resources)
-        except Exception as error:  # a resolver's, a memo's or a router's
+        except Exception as error:  # a resolver's, a memo's, a router's or a staging plug-in's
             self._note(task, error)
             self.graph.end(task.id, TaskState.FAILED, error=error)
             return
         task.attempt, task.executor = AttemptId(next(self._attempts)), label
         self.graph.prepared(task.id, task.attempt, label, task.key)
+
+    def _prepare_files(self, task: Task) -> None:
+        """Choose an executor that can get at the task's files, and have them moved there."""
+        labels = task.executors if task.spec.options.transfer else self.stager.able(task)
+        label = self._fleet.route(task.spec.name, labels, task.resources)
+        task.attempt, task.executor = AttemptId(next(self._attempts)), label
+        task.plan = None if task.spec.options.transfer else self.stager.plan(task, label)
+        if task.plan is None or not task.plan.before:
+            self.graph.prepared(task.id, task.attempt, label, task.key)
+        elif self.graph.stages_in(task.id, label, task.key):
+            self._tell(task, TaskState.STAGING_IN)
+            waits = self.stager.submit(self, task, task.plan.before, label)
+            self.graph.transfers(task.id, waits)
+
+    def _stage_out(self, task: Task, plan: Plan, outcome: Outcome) -> None:
+        label = self.graph.executor_of(task.id)
+        self.graph.stages_out(outcome.attempt)
+        self._tell(task, TaskState.STAGING_OUT)
+        try:
+            errands = plan.errands_after(outcome.value)
+            waits = self.stager.submit(self, task, errands, label)
+        except Exception as error:  # whatever a staging plug-in does, the future must resolve
+            failure = Failure(cause=Cause.STAGING, error=error, started=HasStarted.YES)
+            self.graph.staging_failed(task.id, failure)
+            return
+        self.graph.transfers(task.id, waits)
+
+    def _staged(self, task: Task) -> None:
+        """The tasks that move its files are done."""
+        failure = self.stager.brought(task)
+        if failure is not None:
+            self.graph.staging_failed(task.id, failure)
+        elif self.graph.phase(task.id) is Phase.STAGING_IN:
+            assert task.attempt is not None
+            self.graph.staged(task.id, task.attempt)
+        else:
+            assert task.plan is not None
+            self.graph.end(task.id, TaskState.EXEC_DONE, task.plan.value)
 
     def _launch(self, effect: Launch) -> None:
         tasks = [task for identity in effect.tasks if (task := self.tasks.get(identity))]
@@ -413,6 +472,8 @@ _STATES = {
     Phase.LAUNCHED: TaskState.LAUNCHED,
     Phase.RUNNING: TaskState.RUNNING,
     Phase.JOINING: TaskState.JOINING,
+    Phase.STAGING_IN: TaskState.STAGING_IN,
+    Phase.STAGING_OUT: TaskState.STAGING_OUT,
     Phase.DECIDING: TaskState.RUNNING,
     Phase.DELAYED: TaskState.DELAYED,
 }

@@ -4,10 +4,19 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 from typing import Any
 
-from lamina.kernel.futures import KernelFuture
-from lamina.vocabulary import DependencyError, JoinError
+import attrs
 
-__all__ = ["add_note_once", "dependency_error", "error_of", "first_failed", "join_error"]
+from lamina.kernel.futures import KernelFuture
+from lamina.vocabulary import Cause, DependencyError, Failure, JoinError, StagingFailed
+
+__all__ = [
+    "add_note_once",
+    "dependency_error",
+    "error_of",
+    "first_failed",
+    "join_error",
+    "true_cause",
+]
 
 _CHAIN = 8  # names; a chain of 100,000 tasks that all fail must not cost their number squared
 _MARK = "Lamina: "
@@ -33,6 +42,14 @@ def first_failed(futures: Iterable[Future[Any]]) -> tuple[Future[Any], BaseExcep
         if error is not None:
             return future, error
     return None
+
+
+def true_cause(failure: Failure) -> Failure:
+    """A failure as its cause calls it: staging fails on the worker, within the task's own call."""
+    error = failure.error
+    if failure.cause is Cause.APPLICATION and isinstance(error, StagingFailed):
+        return attrs.evolve(failure, cause=Cause.STAGING, started=error.started)
+    return failure
 
 
 def dependency_error(task: str, future: Future[Any], error: BaseException) -> DependencyError:

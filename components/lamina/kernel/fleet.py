@@ -25,6 +25,7 @@ class Fleet:
 
     def __init__(self, executors: Sequence[Executor], router: Router | None, site: Site) -> None:
         self._router: Router = LeastLoaded() if router is None else router
+        self._site = site
         running: dict[str, Executor] = {}
         try:
             for executor in executors:
@@ -39,6 +40,17 @@ class Fleet:
         }
         self._all = tuple(running)
 
+    @property
+    def labels(self) -> Sequence[str]:
+        """The labels of those that users gave."""
+        return self._all
+
+    def add(self, executor: Executor) -> None:
+        """Start one more, to which the router sends nothing by itself."""
+        started = _start(executor, self._site)
+        self.running = {**self.running, started.label: started}
+        self._honoured[started.label] = started.capabilities.resources
+
     def check(self, labels: Collection[str]) -> None:
         """Refuse labels that do not exist.
 
@@ -46,8 +58,8 @@ class Fleet:
             ConfigError: It says which do.
         """
         for label in labels:
-            if label not in self.running:
-                known = ", ".join(repr(known) for known in self.running)
+            if label not in self._all:
+                known = ", ".join(repr(known) for known in self._all)
                 msg = f"there is no executor labelled {label!r}; there are {known}"
                 raise ConfigError(msg)
         if not labels:

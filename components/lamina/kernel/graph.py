@@ -6,10 +6,10 @@ arguments, futures and executors are the shell's.
 
 The life of a task, each arrow being an entry of ``phases.TRANSITIONS``::
 
-    WAITING → PREPARING → LAUNCHED → RUNNING → (JOINING →) final
-                 │  ↑          └──────┴──→ DECIDING → final
-                 │  └── DELAYED ←──────────────┘ │
-                 │  └────────────────────────────┘
+    WAITING → PREPARING → (STAGING_IN →) LAUNCHED → RUNNING → (JOINING →|STAGING_OUT →) final
+                 │  ↑          └────────────┴─────────┴───────────────────┴──→ DECIDING → final
+                 │  └── DELAYED ←──────────────────────────────────────────────────┘ │
+                 │  └────────────────────────────────────────────────────────────────┘
                  └→ FOLLOWING → final
 
 - WAITING: futures in its arguments are not done. Whether they failed is not asked here: the
@@ -19,6 +19,8 @@ The life of a task, each arrow being an entry of ``phases.TRANSITIONS``::
 - FOLLOWING: a call with an equal memo key is in flight, and this one ends as that one does. When
   its leader is cancelled, the first follower takes over the attempt, so the work goes on; it
   stops with the last of them.
+- STAGING_IN, STAGING_OUT: other tasks move files for this one, before an executor has the attempt
+  and after; the shell is told when the last of them is done, and looks whether they failed.
 - DECIDING: an attempt failed; the shell asks the retry policy and answers ``again`` or ``end``.
 - JOINING: its body returned futures; the shell is told when the last of them is done.
 
@@ -45,6 +47,7 @@ from lamina.kernel.phases import (
     Phase,
     Prepare,
     Resolve,
+    Staged,
 )
 from lamina.vocabulary import AttemptId, Failure, LaminaError, TaskId, TaskState
 
@@ -54,6 +57,8 @@ __all__ = ["Graph", "GraphError"]
 _WITH_ATTEMPT = frozenset({Phase.LAUNCHED, Phase.RUNNING})
 _LIMITED = frozenset({Phase.RUNNING, Phase.JOINING})
 _FEW = 64  # timers that are not worth sweeping
+_STAGING = frozenset({Phase.STAGING_IN, Phase.STAGING_OUT})
+_WAITS = _STAGING | {Phase.WAITING, Phase.JOINING}
 
 
 class GraphError(LaminaError):
@@ -127,19 +132,69 @@ class Graph:
     ) -> bool:
         """The task can run as ``attempt``; False if it follows an equal call instead."""
         node = self._nodes.get(task)
-        if node is None:
+        if node is None or (key is not None and not self._leads(task, node, key)):
             return False
-        if key is not None:
-            leader = self._leaders.setdefault(key, task)
-            if leader != task:
-                self._move(node, Phase.FOLLOWING)
-                node.leader = leader
-                ahead = self._nodes[leader]
-                if ahead.followers is None:
-                    ahead.followers = {}
-                ahead.followers[task] = None
-                return False
+        self._launch(task, node, attempt, executor)
+        return True
+
+    def stages_in(self, task: TaskId, executor: str, key: bytes | None = None) -> bool:
+        """Other tasks are to move files for it first; False if it follows an equal call instead.
+
+        ``transfers`` says which ones.
+        """
+        node = self._nodes.get(task)
+        if node is None or (key is not None and not self._leads(task, node, key)):
+            return False
+        self._move(node, Phase.STAGING_IN)
+        node.executor = executor
+        return True
+
+    def stages_out(self, attempt: AttemptId) -> None:
+        """The attempt has a result, and other tasks are to take its files away."""
+        task = self._attempts.pop(attempt, None)
+        if task is None:
+            return
+        node = self._nodes[task]
+        self._move(node, Phase.STAGING_OUT)
+        node.attempt = None
+
+    def transfers(self, task: TaskId, waits: Iterable[TaskId]) -> None:
+        """These tasks move files for it; Staged comes once the last of them has ended."""
+        node = self._nodes.get(task)
+        if node is None:
+            return
+        self._wait(task, node, waits, 0)
+        if not node.waiting:
+            self._effects.append(Staged(task))
+
+    def staged(self, task: TaskId, attempt: AttemptId) -> None:
+        """Its files are there: it can run as ``attempt``."""
+        node = self._nodes.get(task)
+        if node is not None:
+            self._launch(task, node, attempt, node.executor)
+
+    def staging_failed(self, task: TaskId, failure: Failure) -> None:
+        """Its files could not be moved, so the attempt has failed."""
+        node = self._nodes.get(task)
+        if node is not None:
+            self._move(node, Phase.DECIDING)
+            self._effects.append(Consult(task, failure))
+
+    def _leads(self, task: TaskId, node: _Node, key: bytes) -> bool:
+        """Whether no equal call is in flight; if one is, the task follows it."""
+        leader = self._leaders.setdefault(key, task)
+        if leader == task:
             node.key = key
+            return True
+        self._move(node, Phase.FOLLOWING)
+        node.leader = leader
+        ahead = self._nodes[leader]
+        if ahead.followers is None:
+            ahead.followers = {}
+        ahead.followers[task] = None
+        return False
+
+    def _launch(self, task: TaskId, node: _Node, attempt: AttemptId, executor: str) -> None:
         self._move(node, Phase.LAUNCHED)
         node.attempt, node.executor = attempt, executor
         self._attempts[attempt] = task
@@ -148,7 +203,6 @@ class Graph:
             last.tasks.append(task)  # type: ignore[attr-defined]  # the list made below
         else:
             self._effects.append(Launch(executor, [task]))
-        return True
 
     def started(self, attempt: AttemptId) -> TaskId | None:
         """The attempt's code runs. Returns its task, or None if nobody waits for it."""
@@ -321,7 +375,7 @@ class Graph:
     def _check(self, task: TaskId, node: _Node) -> None:
         assert (node.attempt is not None) == (node.phase in _WITH_ATTEMPT), task
         assert (node.leader is not None) == (node.phase is Phase.FOLLOWING), task
-        assert node.waiting == 0 or node.phase in (Phase.WAITING, Phase.JOINING), task
+        assert node.waiting == 0 or node.phase in _WAITS, task
         assert node.waiting > 0 or node.phase is not Phase.WAITING, task
         assert node.attempt is None or self._attempts[node.attempt] == task, task
         assert node.key is None or self._leaders[node.key] == task, task
@@ -370,6 +424,8 @@ class Graph:
             return
         if node.phase is Phase.WAITING:
             self._make_ready(task, node)
+        elif node.phase in _STAGING:
+            self._effects.append(Staged(task))
         else:
             self._effects.append(Joined(task))
 

@@ -16,6 +16,7 @@ __all__ = [
     "Phase",
     "Prepare",
     "Resolve",
+    "Staged",
     "TRANSITIONS",
 ]
 
@@ -26,9 +27,11 @@ class Phase(enum.Enum):
     WAITING = "waiting"
     PREPARING = "preparing"
     FOLLOWING = "following"
+    STAGING_IN = "staging in"
     LAUNCHED = "launched"
     RUNNING = "running"
     JOINING = "joining"
+    STAGING_OUT = "staging out"
     DECIDING = "deciding"
     DELAYED = "delayed"
 
@@ -37,11 +40,13 @@ class Phase(enum.Enum):
 
 TRANSITIONS: dict[Phase, frozenset[Phase]] = {
     Phase.WAITING: frozenset({Phase.PREPARING}),
-    Phase.PREPARING: frozenset({Phase.LAUNCHED, Phase.FOLLOWING}),
+    Phase.PREPARING: frozenset({Phase.LAUNCHED, Phase.FOLLOWING, Phase.STAGING_IN}),
     Phase.FOLLOWING: frozenset({Phase.PREPARING, Phase.LAUNCHED, Phase.RUNNING}),
-    Phase.LAUNCHED: frozenset({Phase.RUNNING, Phase.JOINING, Phase.DECIDING}),
-    Phase.RUNNING: frozenset({Phase.JOINING, Phase.DECIDING}),
+    Phase.STAGING_IN: frozenset({Phase.LAUNCHED, Phase.DECIDING}),
+    Phase.LAUNCHED: frozenset({Phase.RUNNING, Phase.JOINING, Phase.STAGING_OUT, Phase.DECIDING}),
+    Phase.RUNNING: frozenset({Phase.JOINING, Phase.STAGING_OUT, Phase.DECIDING}),
     Phase.JOINING: frozenset(),
+    Phase.STAGING_OUT: frozenset({Phase.DECIDING}),
     Phase.DECIDING: frozenset({Phase.PREPARING, Phase.DELAYED}),
     Phase.DELAYED: frozenset({Phase.PREPARING}),
 }
@@ -84,6 +89,12 @@ class Consult(NamedTuple):
     failure: Failure
 
 
+class Staged(NamedTuple):
+    """The tasks that move files for this task are done."""
+
+    task: TaskId
+
+
 class Joined(NamedTuple):
     """The futures that the body of this task returned are done."""
 
@@ -96,4 +107,4 @@ class Expire(NamedTuple):
     task: TaskId
 
 
-Effect: TypeAlias = Resolve | Prepare | Launch | Cancel | Consult | Joined | Expire
+Effect: TypeAlias = Resolve | Prepare | Launch | Cancel | Consult | Joined | Staged | Expire

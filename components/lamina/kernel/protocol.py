@@ -38,8 +38,16 @@ class TaskOptions:
     cache: bool = False
     memo_function: Callable[..., Any] | None = None
     """The user's function, where ``function`` wraps it; its identity makes the memo key."""
+    sandbox: bool = False
+    """It runs in a directory of its own, from which its outputs are collected."""
+    transfer: bool = False
+    """It moves files for another task, and has none that would have to be moved for it."""
     ignore_for_cache: frozenset[str] = frozenset()
     version: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        if self.sandbox:
+            File.need_staging = True
 
 
 _PLAIN = TaskOptions()

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from lamina.executors import Call, TaskRequest
+from lamina.kernel.plans import Plan
 from lamina.kernel.protocol import TaskSpec
 from lamina.retry_policy import Attempt
 from lamina.vocabulary import AttemptId, Resources, TaskId
@@ -40,6 +41,8 @@ class Task:
     walltime: float | None = None
     key: bytes | None = None
     joined: Any = None
+    plan: Plan | None = None
+    """How its files are moved; None where none has to be."""
     since: float = 0.0
     """When it entered its state, in seconds since the epoch."""
 
@@ -62,7 +65,7 @@ class Task:
         assert self.kwargs is not None
         return TaskRequest(
             self.attempt,
-            Call(spec.function, self.args, self.kwargs),
+            Call(spec.function, self.args, self.kwargs) if self.plan is None else self.plan.call(),
             spec.name,
             options.priority,
             self.limit,

@@ -174,9 +174,40 @@ class ResourcesUnavailable(TaskError):
 
 
 class StagingFailed(TaskError):
-    """A file could not be brought to the task or taken away from it. Again may help."""
+    """A file could not be brought to the task or taken away from it.
+
+    ``url`` says which, ``attempt`` how often it was tried, ``moved`` how many bytes had gone the
+    way at the last try, ``status`` what the other side answered where it has numbers or words
+    for that, and ``again`` whether another attempt may help. ``started`` is NO where it was to be
+    brought: the task's own code has not run.
+    """
 
     cause = Cause.STAGING
+
+    def __init__(
+        self,
+        reason: str,
+        started: HasStarted = HasStarted.NO,
+        url: str = "",
+        attempt: int = 1,
+        moved: int = 0,
+        status: int | str | None = None,
+        again: bool = True,
+    ) -> None:
+        super().__init__(reason, started)
+        self.args = (reason, started, url, attempt, moved, status, again)
+        self.url, self.attempt, self.moved = url, attempt, moved
+        self.status, self.again = status, again
+
+    def __str__(self) -> str:
+        if not self.url:
+            return self.reason
+        status = "" if self.status is None else f", status {self.status}"
+        help_ = "again may help" if self.again else "again will not help"
+        return (
+            f"{self.url} was not staged: {self.reason} "
+            f"(attempt {self.attempt}, {self.moved} bytes moved{status}; {help_})"
+        )
 
 
 class ExecutorLost(TaskError):

@@ -11,6 +11,9 @@ class TaskState(enum.Enum):
     PENDING = "pending"
     """It waits for the futures in its arguments."""
 
+    STAGING_IN = "staging_in"
+    """Files are being brought to where it is to run, by tasks of their own."""
+
     LAUNCHED = "launched"
     """An executor has it; its user code has not been seen to start."""
 
@@ -19,6 +22,9 @@ class TaskState(enum.Enum):
 
     JOINING = "joining"
     """Its body has returned futures, and it waits for them."""
+
+    STAGING_OUT = "staging_out"
+    """It has run, and its outputs are being taken away, by tasks of their own."""
 
     DELAYED = "delayed"
     """An attempt failed, and the retry policy wants to wait before the next."""

@@ -1,4 +1,5 @@
 import copy
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -311,3 +312,12 @@ def test_a_thread_that_rests_is_given_work_before_another_is_made(tmp_path: Path
     names = [one for one in threading.enumerate() if one.name.startswith("reused_")]
     assert 1 <= len(names) < 10
     pool.close()
+
+
+def test_it_says_how_its_tasks_get_at_files() -> None:
+    executor = ThreadPoolExecutor(storage_access=["file"], working_dir="here")
+    for one in (executor, copy.copy(executor)):
+        able = one.capabilities
+        assert (able.storage_access, able.working_dir) == (("file",), os.path.abspath("here"))
+    with pytest.raises(ConfigError, match="write a list"):
+        ThreadPoolExecutor(storage_access="file").capabilities  # noqa: B018

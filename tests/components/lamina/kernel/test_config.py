@@ -43,6 +43,11 @@ from tests.fakes.executors import HandExecutor
         ({"event_sinks": [print]}, r"event_sinks\[0\]"),
         ({"std_autopath": "/tmp"}, "must be a function"),
         ({"run_dir": 3}, "must be a path"),
+        ({"storage_access": "http"}, "write a list of staging plug-ins"),
+        ({"staging_cache_limit": "much"}, "write bytes"),
+        ({"staging_walltime": "soon"}, "write seconds"),
+        ({"staging_walltime": 0}, "write seconds"),
+        ({"staging_max_threads": 0}, "1 or more"),
     ],
 )
 def test_what_cannot_work_is_refused_with_what_would(options: dict[str, Any], text: str) -> None:

@@ -8,7 +8,9 @@ from lamina.kernel.failures import (
     error_of,
     first_failed,
     join_error,
+    true_cause,
 )
+from lamina.vocabulary import Cause, Failure, HasStarted, StagingFailed
 
 
 def failed(error: BaseException) -> Future[Any]:
@@ -67,3 +69,12 @@ def test_a_join_fails_with_the_first_of_its_failures() -> None:
     error = join_error("t", [good, failed(root), failed(KeyError())])
     assert error is not None
     assert (error.failed, error.joined, error.__cause__) == (2, 3, root)
+
+
+def test_staging_that_failed_within_the_call_is_no_fault_of_the_function() -> None:
+    error = StagingFailed("no", HasStarted.NO)
+    failure = Failure(cause=Cause.APPLICATION, error=error, started=HasStarted.YES)
+    found = true_cause(failure)
+    assert (found.cause, found.started) == (Cause.STAGING, HasStarted.NO)
+    other = Failure(cause=Cause.APPLICATION, error=ValueError())
+    assert true_cause(other) is other

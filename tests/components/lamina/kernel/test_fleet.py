@@ -57,3 +57,14 @@ def test_if_one_cannot_start_those_that_had_are_closed_again(tmp_path: Path) -> 
     with pytest.raises(ConfigError, match="cannot"):
         Fleet([good, Sick("b")], None, Site(run_dir=tmp_path))
     assert (good.starts, good.running) == (1, False)
+
+
+def test_one_that_is_added_is_for_those_who_know_of_it(tmp_path: Path) -> None:
+    fleet = Fleet([HandExecutor("a")], None, Site(run_dir=tmp_path))
+    fleet.add(HandExecutor("ours"))
+    assert fleet.labels == ("a",)
+    assert fleet.route("t", None, None) == "a"
+    assert fleet.route("t", ["ours"], None) == "ours"
+    with pytest.raises(ConfigError, match="there are 'a'"):
+        fleet.check(["ours"])
+    fleet.close(0)

@@ -12,6 +12,7 @@ from lamina.kernel.phases import (
     Phase,
     Prepare,
     Resolve,
+    Staged,
 )
 from lamina.vocabulary import AttemptId, Cause, Failure, TaskId, TaskState
 
@@ -103,6 +104,71 @@ def test_followers_of_a_leader_that_is_cancelled_between_attempts_start_anew() -
     graph.take()
     graph.cancelled(t(0))
     assert graph.take()[-1] == Prepare([t(1)])
+
+
+def test_files_are_moved_by_other_tasks_before_an_attempt_and_after_it() -> None:
+    graph = Graph()
+    graph.submitted(t(0))
+    graph.take()
+    assert graph.stages_in(t(0), "x")
+    running(graph, 1)
+    graph.transfers(t(0), [t(1)])
+    assert graph.phase(t(0)) is Phase.STAGING_IN
+    assert (graph.waiting_for(t(0)), graph.executor_of(t(0))) == (1, "x")
+    graph.check_invariants()
+    graph.succeeded(a(1), None)
+    assert graph.take()[1] == Staged(t(0))
+    graph.staged(t(0), a(0))
+    assert graph.take() == [Launch("x", [t(0)])]
+    graph.stages_out(a(0))
+    assert graph.task_of(a(0)) is None
+    graph.transfers(t(0), [])
+    assert graph.take() == [Staged(t(0))]
+    graph.check_invariants()
+    graph.end(t(0), TaskState.EXEC_DONE, 7)
+    assert graph.take() == [Resolve([t(0)], TaskState.EXEC_DONE, 7, None)]
+
+
+def test_files_that_could_not_be_moved_are_for_the_policy() -> None:
+    for out in (False, True):
+        graph = Graph()
+        graph.submitted(t(0))
+        if out:
+            graph.prepared(t(0), a(0), "x")
+            graph.stages_out(a(0))
+        else:
+            graph.stages_in(t(0), "x")
+        graph.take()
+        graph.staging_failed(t(0), FAILURE)
+        assert graph.take() == [Consult(t(0), FAILURE)]
+        graph.again(t(0))
+        assert graph.take() == [Prepare([t(0)])]
+        assert graph.stages_in(t(0), "y")
+        graph.check_invariants()
+
+
+def test_an_equal_call_follows_one_whose_files_are_moved_and_takes_its_place() -> None:
+    graph = Graph()
+    for number in range(2):
+        graph.submitted(t(number))
+    graph.take()
+    assert graph.stages_in(t(0), "x", b"k")
+    assert not graph.stages_in(t(1), "x", b"k")
+    assert graph.phase(t(1)) is Phase.FOLLOWING
+    graph.check_invariants()
+    graph.cancelled(t(0))
+    assert graph.take()[-1] == Prepare([t(1)])
+    assert graph.stages_in(t(1), "x", b"k")
+
+
+def test_whoever_is_gone_waits_for_no_files() -> None:
+    graph = Graph()
+    graph.stages_out(a(9))
+    graph.transfers(t(9), [])
+    graph.staged(t(9), a(9))
+    graph.staging_failed(t(9), FAILURE)
+    assert not graph.stages_in(t(9), "x")
+    assert graph.take() == []
 
 
 def test_a_failure_is_for_the_policy_and_a_delay_is_over_when_its_time_comes() -> None:

@@ -77,3 +77,13 @@ def test_an_exit_is_told_in_words() -> None:
     assert exit_in_words(3) == "exit status 3"
     assert exit_in_words(-signal.SIGKILL) == "killed by SIGKILL"
     assert exit_in_words(-1000) == "killed by signal 1000"
+
+
+def test_a_failed_transfer_names_the_file_and_says_whether_again_may_help() -> None:
+    error = StagingFailed("no", HasStarted.NO, "http://h/x", 3, 10, 404, again=False)
+    assert str(error) == (
+        "http://h/x was not staged: no (attempt 3, 10 bytes moved, status 404; again will not help)"
+    )
+    copy = pickle.loads(pickle.dumps(error))
+    assert (copy.url, copy.attempt, copy.moved, copy.status, copy.again) == error.args[2:]
+    assert str(StagingFailed("no")) == "no"

@@ -1,5 +1,7 @@
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,3 +55,56 @@ def test_files_are_equal_by_url_and_survive_pickle() -> None:
     assert hash(copy) == hash(file)
     assert copy.local_path == "/y"
     assert file != "http://h/x"
+
+
+def test_what_staging_must_find_travels_with_the_file() -> None:
+    file = File("http://h/x", checksum="sha256:" + "A" * 64, size=3)
+    copy = pickle.loads(pickle.dumps(file)).cleancopy()
+    assert (copy.checksum, copy.size) == ("sha256:" + "a" * 64, 3)
+    assert copy == File("http://h/x")
+    assert hash(copy) == hash(File("http://h/x"))
+
+
+def test_what_an_older_version_pickled_is_read() -> None:
+    file = File("http://h/x", size=3)
+    file.__setstate__(("http://h/y", "/z"))
+    assert (file.url, file.local_path, file.size) == ("http://h/y", "/z", None)
+
+
+@pytest.mark.parametrize(
+    "checksum", ["", "sha256", "sha256:abc", "crc32:00000000", "md5:" + "g" * 32]
+)
+def test_a_checksum_that_can_be_none_is_refused(checksum: str) -> None:
+    with pytest.raises(ValueError, match="sha256 with 64"):
+        File("x", checksum=checksum)
+
+
+@pytest.mark.parametrize("size", [-1, 1.5, True, "3"])
+def test_a_size_that_can_be_none_is_refused(size: int) -> None:
+    with pytest.raises(ValueError, match="whole number of bytes"):
+        File("x", size=size)
+
+
+def test_a_directory_ends_in_a_slash_and_has_no_checksum() -> None:
+    assert File("http://h/d/").is_directory
+    assert not File("http://h/d").is_directory
+    with pytest.raises(ValueError, match="directory, which has no checksum"):
+        File("http://h/d/", checksum="md5:" + "0" * 32)
+
+
+def test_members_of_archives_have_urls_without_a_host() -> None:
+    file = File("zip:/a/b.zip/c.txt")
+    assert (file.scheme, file.netloc, file.path) == ("zip", "", "/a/b.zip/c.txt")
+
+
+def test_it_is_noticed_when_a_file_needs_somebody_to_bring_it() -> None:
+    # In a process of its own: whoever has met one knows it for good.
+    script = (
+        "from lamina.vocabulary import File; File('x'); first = File.need_staging; {};"
+        "print(first, File.need_staging)"
+    )
+    for made in ("File('http://h/x')", "File('x', size=1)", "File('x', 'md5:' + '0' * 32)"):
+        done = subprocess.run(
+            [sys.executable, "-c", script.format(made)], capture_output=True, text=True, check=True
+        )
+        assert done.stdout == "False True\n"
