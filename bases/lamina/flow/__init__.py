@@ -57,6 +57,8 @@ if TYPE_CHECKING:
         SlurmProvider,
         TorqueProvider,
     )
+    from lamina.staging import FileCopyStaging, SharedFileStaging
+    from lamina.staging_http import HTTPStaging
     from lamina.vocabulary import File
 
 __all__ = [
@@ -68,8 +70,10 @@ __all__ = [
     "DataFlowKernel",
     "DataFuture",
     "File",
+    "FileCopyStaging",
     "GnuParallelLauncher",
     "GridEngineProvider",
+    "HTTPStaging",
     "HighThroughputExecutor",
     "JsrunLauncher",
     "LSFProvider",
@@ -80,6 +84,7 @@ __all__ = [
     "MpiRunLauncher",
     "PBSProProvider",
     "SSHChannel",
+    "SharedFileStaging",
     "SimpleLauncher",
     "SingleNodeLauncher",
     "SlurmProvider",
@@ -107,8 +112,10 @@ _WHERE = {
     "DataFlowKernel": "kernel",
     "DataFuture": "apps",
     "File": "vocabulary",
+    "FileCopyStaging": "staging",
     "GnuParallelLauncher": "launchers",
     "GridEngineProvider": "providers_batch",
+    "HTTPStaging": "staging_http",
     "HighThroughputExecutor": "executors_htex",
     "JsrunLauncher": "launchers",
     "LSFProvider": "providers_batch",
@@ -119,6 +126,7 @@ _WHERE = {
     "MpiRunLauncher": "launchers",
     "PBSProProvider": "providers_batch",
     "SSHChannel": "channels_ssh",
+    "SharedFileStaging": "staging",
     "SimpleLauncher": "launchers",
     "SingleNodeLauncher": "launchers",
     "SlurmProvider": "providers_batch",
