@@ -61,6 +61,7 @@ from lamina.retry_policy import (
 from lamina.routing import LeastLoaded, RoundRobin
 from lamina.scaling import FailingBlocks, NoScaling, Off, Simple
 from lamina.staging import FileCopyStaging, SharedFileStaging
+from lamina.staging_http import HTTPStaging
 from lamina.vocabulary import Resources
 
 ROOT = Path(__file__).parents[2]
@@ -176,6 +177,7 @@ OPTIONS: list[tuple[str, str, Callable[..., object]]] = [
     ("parts", "NodeBinder", NodeBinder),
     ("parts", "MPIBinder", MPIBinder),
     ("staging", "FileCopyStaging", FileCopyStaging),
+    ("staging", "HTTPStaging", HTTPStaging),
 ]
 """A table of options: its page, its heading, and what has the options."""
 

@@ -58,6 +58,8 @@ if TYPE_CHECKING:
         TorqueProvider,
     )
     from lamina.providers_kubernetes import KubernetesProvider
+    from lamina.staging import FileCopyStaging, SharedFileStaging
+    from lamina.staging_http import HTTPStaging
     from lamina.vocabulary import File
 
 __all__ = [
@@ -69,8 +71,10 @@ __all__ = [
     "DataFlowKernel",
     "DataFuture",
     "File",
+    "FileCopyStaging",
     "GnuParallelLauncher",
     "GridEngineProvider",
+    "HTTPStaging",
     "HighThroughputExecutor",
     "JsrunLauncher",
     "KubernetesProvider",
@@ -82,6 +86,7 @@ __all__ = [
     "MpiRunLauncher",
     "PBSProProvider",
     "SSHChannel",
+    "SharedFileStaging",
     "SimpleLauncher",
     "SingleNodeLauncher",
     "SlurmProvider",
@@ -109,8 +114,10 @@ _WHERE = {
     "DataFlowKernel": "kernel",
     "DataFuture": "apps",
     "File": "vocabulary",
+    "FileCopyStaging": "staging",
     "GnuParallelLauncher": "launchers",
     "GridEngineProvider": "providers_batch",
+    "HTTPStaging": "staging_http",
     "HighThroughputExecutor": "executors_htex",
     "JsrunLauncher": "launchers",
     "KubernetesProvider": "providers_kubernetes",
@@ -122,6 +129,7 @@ _WHERE = {
     "MpiRunLauncher": "launchers",
     "PBSProProvider": "providers_batch",
     "SSHChannel": "channels_ssh",
+    "SharedFileStaging": "staging",
     "SimpleLauncher": "launchers",
     "SingleNodeLauncher": "launchers",
     "SlurmProvider": "providers_batch",

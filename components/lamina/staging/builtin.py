@@ -11,9 +11,10 @@ __all__ = ["BUILTIN", "DEFAULT", "plugins_of"]
 BUILTIN = {
     "file": ".files:SharedFileStaging",
     "file-copy": ".files:FileCopyStaging",
+    "http": "..staging_http:HTTPStaging",
 }
 
-DEFAULT = ("file", "file-copy")
+DEFAULT = ("file", "file-copy", "http")
 """What an executor has that was given nothing: all that asks for no settings of its own."""
 
 
