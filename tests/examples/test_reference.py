@@ -58,7 +58,7 @@ from lamina.retry_policy import (
     Trouble,
 )
 from lamina.routing import LeastLoaded, RoundRobin
-from lamina.scaling import FailingBlocks, NoScaling, Off, Simple
+from lamina.scaling import FailingBlocks, NoScaling, Off, Quarantine, Simple
 from lamina.vocabulary import Resources
 
 ROOT = Path(__file__).parents[2]
@@ -170,6 +170,7 @@ OPTIONS: list[tuple[str, str, Callable[..., object]]] = [
     ("parts", "JsonLinesSink", JsonLinesSink),
     ("parts", "MemorySink", MemorySink),
     ("parts", "FailingBlocks", FailingBlocks),
+    ("parts", "Quarantine", Quarantine),
     ("parts", "NodeBinder", NodeBinder),
     ("parts", "MPIBinder", MPIBinder),
 ]

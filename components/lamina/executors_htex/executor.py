@@ -17,6 +17,7 @@ from lamina.executors import (
     TaskRequest,
 )
 from lamina.executors_htex.engine import Engine
+from lamina.executors_htex.guard import QuarantinedNode
 from lamina.executors_htex.plan import ExecutorPlan, plan_of
 from lamina.executors_htex.settings import Settings
 from lamina.executors_htex.standing import BlockStanding
@@ -24,10 +25,12 @@ from lamina.htex_core import PROTOCOL, ManagerSelector, QueueOrder
 from lamina.plugins import resolve
 from lamina.providers import LocalProvider, Provider
 from lamina.resources import ResourceBinder
-from lamina.scaling import ScalingStrategy, Simple
+from lamina.scaling import Quarantine, ScalingStrategy, Simple
 from lamina.vocabulary import AttemptId, UsageError
 
 __all__ = ["HighThroughputExecutor"]
+
+_QUARANTINE = Quarantine()
 
 
 class HighThroughputExecutor(PoolFace):
@@ -60,6 +63,8 @@ class HighThroughputExecutor(PoolFace):
         manager_selector: Which node gets it; None for ``TurnManagerSelector()``.
         codec: ``"cloudpickle"``, ``"pickle"``, or ``"module:name"`` of your own; None for the
             first of these that this distribution has.
+        quarantine: When a node is set aside because tasks fail there that succeed elsewhere;
+            None for never.
 
     Durations may be text with a unit, as ``"2 min"``.
 
@@ -90,6 +95,7 @@ class HighThroughputExecutor(PoolFace):
         queue_order: QueueOrder | None = None,
         manager_selector: ManagerSelector | None = None,
         codec: str | None = None,
+        quarantine: Quarantine | None = _QUARANTINE,
     ) -> None:
         self.settings = Settings(
             label=label,
@@ -112,6 +118,7 @@ class HighThroughputExecutor(PoolFace):
             queue_order=queue_order,
             manager_selector=manager_selector,
             codec_name=codec,
+            quarantine=quarantine,
         )
         self._engine: Engine | None = None
         self._changing = threading.Lock()
@@ -244,6 +251,26 @@ class HighThroughputExecutor(PoolFace):
         """
         engine = self._running()
         engine.unhold(self._known(block_id, self._blocks_there(engine)))
+
+    def quarantined(self) -> list[QuarantinedNode]:
+        """The nodes that were set aside, and why, but for those that were lifted."""
+        engine = self._engine
+        return [] if engine is None or engine.guard is None else list(engine.guard.quarantined())
+
+    def lift_quarantine(self, node: str) -> None:
+        """Let a node have tasks again that was set aside, and do not set it aside any more.
+
+        A block of it that is on hold gets tasks at once; a manager that leaves is not kept.
+
+        Raises:
+            NotStartedError: It was not started, or has been closed.
+            UsageError: The node is not set aside.
+        """
+        guard = self._running().guard
+        if guard is None:
+            msg = f"executor {self.label!r} sets no node aside, since its quarantine is off"
+            raise UsageError(msg)
+        guard.lift(node)
 
     def _running(self) -> Engine:
         engine = self._engine

@@ -14,7 +14,7 @@ from lamina.htex_core import ManagerSelector, PriorityFirst, QueueOrder, write_p
 from lamina.plugins import ConfigErrors, Mistake
 from lamina.providers import Provider
 from lamina.resources import NodeBinder, ResourceBinder, read_node
-from lamina.scaling import ScalingStrategy
+from lamina.scaling import Quarantine, ScalingStrategy
 from lamina.vocabulary import ConfigError, read_bytes, read_seconds
 
 __all__ = ["Settings"]
@@ -104,6 +104,7 @@ class Settings:
     queue_order: QueueOrder | None = None
     manager_selector: ManagerSelector | None = None
     codec_name: str = attrs.field(converter=_place_of_codec)
+    quarantine: Quarantine | None = attrs.field(factory=Quarantine)
 
     def __attrs_post_init__(self) -> None:
         if mistakes := [Mistake("", says) for says in _complaints(self)]:
@@ -203,6 +204,8 @@ def _of_parts(settings: Any) -> Iterator[str]:
             write_plugin(selector, "manager_selector")
         except ConfigError as error:
             yield str(error)
+    if not isinstance(settings.quarantine, Quarantine | None):
+        yield f"quarantine is {settings.quarantine!r:.100}; it must be Quarantine(), or None"
     if not isinstance(settings.encrypted, bool):
         yield f"encrypted is {settings.encrypted!r:.100}; it must be True or False"
 
