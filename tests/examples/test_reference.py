@@ -59,7 +59,7 @@ from lamina.retry_policy import (
     Trouble,
 )
 from lamina.routing import LeastLoaded, RoundRobin
-from lamina.scaling import FailingBlocks, NoScaling, Off, Simple
+from lamina.scaling import FailingBlocks, NoScaling, Off, Quarantine, Simple
 from lamina.staging import FileCopyStaging, SharedFileStaging
 from lamina.staging_http import HTTPStaging
 from lamina.vocabulary import Resources
@@ -174,6 +174,7 @@ OPTIONS: list[tuple[str, str, Callable[..., object]]] = [
     ("parts", "JsonLinesSink", JsonLinesSink),
     ("parts", "MemorySink", MemorySink),
     ("parts", "FailingBlocks", FailingBlocks),
+    ("parts", "Quarantine", Quarantine),
     ("parts", "NodeBinder", NodeBinder),
     ("parts", "MPIBinder", MPIBinder),
     ("staging", "FileCopyStaging", FileCopyStaging),

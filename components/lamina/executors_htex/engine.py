@@ -22,11 +22,12 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 from lamina.codec import Codec
 from lamina.executors import News, Outcome, Report, Site, Started, TaskRequest
 from lamina.executors_htex.blocks import Blocks
+from lamina.executors_htex.guard import guard_of
 from lamina.executors_htex.link import Link
 from lamina.executors_htex.outcomes import outcome_of, outcomes_of_ended
 from lamina.executors_htex.settings import Settings
@@ -65,6 +66,13 @@ LOOK_FOR_MANAGERS = 0.25  # seconds between two looks whether an awaited manager
 GATHER_LIMIT = 64  # tasks; whoever brings one more sends them all
 
 
+class _Owner(NamedTuple):
+    """Who hears of an attempt, and what the task is called; tasks of one app share it."""
+
+    report: Report
+    name: str
+
+
 class Engine:
     """One run of one executor, from start to close."""
 
@@ -80,7 +88,8 @@ class Engine:
             make_queue=Levels if self._order is None else Sorted,
         )
         self._link: Link | None = None
-        self._reports: dict[int, Report] = {}
+        self._owners: dict[int, _Owner] = {}
+        self._last_owner: _Owner | None = None
         self._deliveries: SimpleQueue[list[ClientEffect] | list[Outcome] | None] = SimpleQueue()
         self._closed = False
         self._hangup, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -88,6 +97,7 @@ class Engine:
         self._socket_dir: str | None = None
         self._addressed = False
         self._blocks = Blocks(settings, site, self.directory, self.outstanding, self._fail)
+        self.guard = guard_of(settings, site, drain=self.drain, hold=self.hold, unhold=self.unhold)
         self._config = self._interchange_config()
         self._threads = [
             threading.Thread(
@@ -113,9 +123,11 @@ class Engine:
         """Take attempts; False when it has been closed."""
         sent: list[Written] = []
         bad: list[Outcome] = []
-        reports = self._reports
+        owners, owner = self._owners, self._last_owner
         for task in tasks:
-            reports[task.attempt] = report
+            if owner is None or owner.name != task.name or owner.report is not report:
+                owner = self._last_owner = _Owner(report, task.name)
+            owners[task.attempt] = owner
             try:
                 sent.append(write(task, self.codec, self._order))
             except Exception as error:  # whatever the user's classes do while pickled
@@ -124,7 +136,7 @@ class Engine:
         with self._lock:
             if self._closed:
                 for task in tasks:
-                    reports.pop(task.attempt, None)
+                    owners.pop(task.attempt, None)
                 return False
             before = machine.outstanding
             self._perform(machine.submitted(sent))
@@ -231,6 +243,7 @@ class Engine:
                 news.append(effect)
             elif isinstance(effect, ManagerCame | ManagerWent):
                 self._blocks.hear(effect)
+                news.append(effect)
             elif type(effect) is StartInterchange:
                 log = self.directory / "interchange.log"
                 self._link = Link(effect.epoch, self._config, log)
@@ -280,10 +293,10 @@ class Engine:
             self._fail(reason)
             if work == self._run_delivery:
                 # Nobody knows which outcomes died with it: whatever is not told yet ends so.
-                left, self._reports = self._reports, {}
+                left, self._owners = self._owners, {}
                 lost = outcomes_of_ended(Ended([*left], "executor_lost", reason, "unknown"))
-                for report, outcome in zip(left.values(), lost, strict=True):
-                    report([outcome])
+                for owner, outcome in zip(left.values(), lost, strict=True):
+                    owner.report([outcome])
                 work()
 
     # The io thread.
@@ -378,11 +391,21 @@ class Engine:
         item: ClientEffect | Outcome,
         by_report: dict[int, tuple[Report, list[News]]],
     ) -> None:
+        guard = self.guard
+        if guard is not None and isinstance(item, ManagerCame | ManagerWent):
+            guard.hear(item)
+        manager = item.manager if type(item) is Deliver else None
         for news in self._news_of(item):
             final = type(news) is Outcome
-            report = (self._reports.pop if final else self._reports.get)(news.attempt, None)
-            if report is not None:
-                by_report.setdefault(id(report), (report, []))[1].append(news)
+            owner = (self._owners.pop if final else self._owners.get)(news.attempt, None)
+            if owner is None:
+                continue
+            report = owner.report
+            by_report.setdefault(id(report), (report, []))[1].append(news)
+            if guard is None or manager is None or not isinstance(news, Outcome):
+                continue
+            if news.failure is not None or guard.awake:
+                guard.ended(manager, owner.name, news)
 
     def _news_of(self, item: ClientEffect | Outcome) -> Sequence[News]:
         if isinstance(item, Outcome):

@@ -19,6 +19,7 @@ from lamina.executors import (
     data_access,
 )
 from lamina.executors_htex.engine import Engine
+from lamina.executors_htex.guard import QuarantinedNode
 from lamina.executors_htex.plan import ExecutorPlan, plan_of
 from lamina.executors_htex.settings import Settings
 from lamina.executors_htex.standing import BlockStanding
@@ -26,10 +27,12 @@ from lamina.htex_core import PROTOCOL, ManagerSelector, QueueOrder
 from lamina.plugins import resolve
 from lamina.providers import LocalProvider, Provider
 from lamina.resources import ResourceBinder
-from lamina.scaling import ScalingStrategy, Simple
+from lamina.scaling import Quarantine, ScalingStrategy, Simple
 from lamina.vocabulary import AttemptId, BlockId, UsageError
 
 __all__ = ["HighThroughputExecutor"]
+
+_QUARANTINE = Quarantine()
 
 
 class HighThroughputExecutor(PoolFace):
@@ -70,6 +73,8 @@ class HighThroughputExecutor(PoolFace):
         working_dir: A directory, seen by the nodes, for copies of files. None for one beside the
             run directory where the file system is shared, else for one on each node.
         shared_file_system: Whether the nodes see the program's files at the same paths.
+        quarantine: When a node is set aside because tasks fail there that succeed elsewhere;
+            None for never.
 
     Durations may be text with a unit, as ``"2 min"``.
 
@@ -106,6 +111,7 @@ class HighThroughputExecutor(PoolFace):
         storage_access: Sequence[object] | None = None,
         working_dir: str | os.PathLike[str] | None = None,
         shared_file_system: bool = True,
+        quarantine: Quarantine | None = _QUARANTINE,
     ) -> None:
         self.settings = Settings(
             label=label,
@@ -133,6 +139,7 @@ class HighThroughputExecutor(PoolFace):
             codec_name=codec,
             data=data_access(storage_access, working_dir),
             shared_file_system=shared_file_system,
+            quarantine=quarantine,
         )
         self._engine: Engine | None = None
         self._changing = threading.Lock()
@@ -275,6 +282,26 @@ class HighThroughputExecutor(PoolFace):
         """
         engine = self._running()
         engine.unhold(self._known(block_id, self._blocks_there(engine)))
+
+    def quarantined(self) -> list[QuarantinedNode]:
+        """The nodes that were set aside, and why, but for those that were lifted."""
+        engine = self._engine
+        return [] if engine is None or engine.guard is None else list(engine.guard.quarantined())
+
+    def lift_quarantine(self, node: str) -> None:
+        """Let a node have tasks again that was set aside, and do not set it aside any more.
+
+        A block of it that is on hold gets tasks at once; a manager that leaves is not kept.
+
+        Raises:
+            NotStartedError: It was not started, or has been closed.
+            UsageError: The node is not set aside.
+        """
+        guard = self._running().guard
+        if guard is None:
+            msg = f"executor {self.label!r} sets no node aside, since its quarantine is off"
+            raise UsageError(msg)
+        guard.lift(node)
 
     def _running(self) -> Engine:
         engine = self._engine

@@ -15,7 +15,7 @@ from lamina.htex_core import ManagerSelector, PriorityFirst, QueueOrder, write_p
 from lamina.plugins import ConfigErrors, Mistake
 from lamina.providers import Provider
 from lamina.resources import NodeBinder, ResourceBinder, read_node
-from lamina.scaling import ScalingStrategy
+from lamina.scaling import Quarantine, ScalingStrategy
 from lamina.vocabulary import ConfigError, read_gibibytes, read_seconds
 
 __all__ = ["Settings"]
@@ -114,6 +114,7 @@ class Settings:
     codec_name: str = attrs.field(converter=_place_of_codec)
     data: DataAccess = attrs.field(factory=lambda: data_access(None, None))
     shared_file_system: bool = True
+    quarantine: Quarantine | None = attrs.field(factory=Quarantine)
 
     def __attrs_post_init__(self) -> None:
         if mistakes := [Mistake("", says) for says in _complaints(self)]:
@@ -214,6 +215,8 @@ def _of_parts(settings: Any) -> Iterator[str]:
             write_plugin(selector, "manager_selector")
         except ConfigError as error:
             yield str(error)
+    if not isinstance(settings.quarantine, Quarantine | None):
+        yield f"quarantine is {settings.quarantine!r:.100}; it must be Quarantine(), or None"
     if not isinstance(settings.encrypted, bool):
         yield f"encrypted is {settings.encrypted!r:.100}; it must be True or False"
     if not isinstance(settings.shared_file_system, bool):
