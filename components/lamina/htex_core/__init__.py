@@ -17,6 +17,7 @@ from lamina.htex_core.client import (
     Unfit,
 )
 from lamina.htex_core.codec import MalformedFrame, Parts, pack, pack_parts, unpack
+from lamina.htex_core.endings import block_margin
 from lamina.htex_core.frames import (
     CONFIG,
     PROTOCOL,
@@ -141,6 +142,7 @@ __all__ = [
     "WireOutcome",
     "WireTask",
     "WrittenCall",
+    "block_margin",
     "comparable",
     "make_plugin",
     "memory_limit",

@@ -33,7 +33,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import attrs
 
-from lamina.htex_core.endings import BlockEnd, margin
+from lamina.htex_core.endings import BlockEnd, block_margin
 from lamina.htex_core.frames import (
     ACK,
     CANCEL,
@@ -297,7 +297,7 @@ class ManagerMachine:
         """Start as many workers as there are slots, and introduce ourselves."""
         self._lease = now
         if self.block_ends is not None:
-            self._end = BlockEnd(self.block_ends, margin(self.block_ends - now))
+            self._end = BlockEnd(self.block_ends, block_margin(self.block_ends - now))
             self._drains = self._end.drains
         if self.drain_period is not None:
             self._drains = min(self._drains, now + self.drain_period)

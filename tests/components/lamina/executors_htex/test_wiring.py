@@ -135,3 +135,9 @@ def test_an_initializer_is_a_call_for_every_worker() -> None:
 def test_an_initializer_that_cannot_be_sent_is_refused() -> None:
     with pytest.raises(ConfigError, match="the initializer and its initargs cannot be sent"):
         write_initializer(abs, (threading.Lock(),), PickleCodec())
+
+
+def test_what_it_is_expected_to_take_and_nodes_to_avoid_are_among_the_options() -> None:
+    task = TaskRequest(AttemptId(7), Call(abs, (-3,)), expected=4.0, avoid={"n2", "n1"})
+    (_, _, _, options), _, _ = write(task, PickleCodec())
+    assert options == {"expected": 4.0, "avoid": ["n1", "n2"]}
