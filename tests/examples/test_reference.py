@@ -35,7 +35,7 @@ from lamina.htex_core import (
 from lamina.kernel import Config, DataFlowKernel
 from lamina.launchers import SimpleLauncher, SingleNodeLauncher, WrappedLauncher
 from lamina.memo import InMemoryMemo, NoMemo
-from lamina.providers import LocalProvider
+from lamina.providers import AdHocProvider, LocalProvider
 from lamina.providers_kubernetes import KubernetesProvider
 from lamina.resources import MPIBinder, NodeBinder
 from lamina.retry_policy import (
@@ -153,6 +153,7 @@ OPTIONS: list[tuple[str, str, Callable[..., object]]] = [
     ("executors", "ForeignExecutor", ForeignExecutor),
     ("executors", "MPIExecutor", MPIExecutor),
     ("providers", "LocalProvider", LocalProvider),
+    ("providers", "AdHocProvider", AdHocProvider),
     ("providers", "KubernetesProvider", KubernetesProvider),
     ("providers", "SimpleLauncher", SimpleLauncher),
     ("providers", "SingleNodeLauncher", SingleNodeLauncher),

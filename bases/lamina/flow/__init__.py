@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         WrappedLauncher,
     )
     from lamina.memo import id_for_memo
-    from lamina.providers import LocalProvider
+    from lamina.providers import AdHocProvider, LocalProvider
     from lamina.providers_batch import (
         CondorProvider,
         GridEngineProvider,
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AUTO_LOGNAME",
+    "AdHocProvider",
     "AppFuture",
     "AprunLauncher",
     "CondorProvider",
@@ -107,6 +108,7 @@ __all__ = [
 # The brick, beside this one, in which each name is.
 _WHERE = {
     "AUTO_LOGNAME": "apps",
+    "AdHocProvider": "providers",
     "AppFuture": "apps",
     "AprunLauncher": "launchers",
     "CondorProvider": "providers_batch",

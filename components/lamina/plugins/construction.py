@@ -20,6 +20,7 @@ NESTED: Mapping[str, str] = types.MappingProxyType(
     {
         "block_error_policy": "block_error_policies",
         "channel": "channels",
+        "channels": "channels",
         "codec": "codecs",
         "dependency_resolver": "dependency_resolvers",
         "event_sinks": "event_sinks",

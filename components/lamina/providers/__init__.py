@@ -1,5 +1,6 @@
 """Asking for blocks of nodes: the contract, and the provider of blocks on this machine."""
 
+from lamina.providers.adhoc import AdHocProvider
 from lamina.providers.builtin import BUILTIN
 from lamina.providers.local import LocalProvider
 from lamina.providers.protocol import (
@@ -16,6 +17,7 @@ from lamina.providers.protocol import (
 )
 
 __all__ = [
+    "AdHocProvider",
     "BUILTIN",
     "BlockRequest",
     "JobState",

@@ -3,6 +3,7 @@
 __all__ = ["BUILTIN"]
 
 BUILTIN = {
+    "ad_hoc": ".adhoc:AdHocProvider",
     "condor": "..providers_batch:CondorProvider",
     "grid_engine": "..providers_batch:GridEngineProvider",
     "kubernetes": "..providers_kubernetes:KubernetesProvider",

@@ -1,4 +1,4 @@
-"""The examples of configurations with contrib providers are what a plan can make sense of."""
+"""Examples of configurations without a batch system are what a plan can make sense of."""
 
 from pathlib import Path
 
@@ -8,6 +8,11 @@ from lamina.hosting import read_config
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "how-to" / "examples"
 SAYS = {
+    "ad_hoc": [
+        "submitted with  bash, on one of the hosts",
+        "# host 1, node2: /opt/lamina/bin/python",
+        '"$LAMINA_LUGGAGE/manager.json"',
+    ],
     "kubernetes": [
         "submitted with  the Kubernetes API, in namespace science",
         '"kind": "Pod"',
