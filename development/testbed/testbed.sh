@@ -6,10 +6,10 @@ case ${1:-} in
     # Where one does not come up, what has come up is not left behind.
     up)
         "$HERE/cpython_tests.sh"
-        for one in slurm gridengine launchers mpi; do
+        for one in slurm pbs gridengine launchers mpi sshd; do
             "$HERE/$one.sh" up >/dev/null || { "$0" down; exit 1; }
         done
         ;;
-    down) for one in gridengine slurm; do "$HERE/$one.sh" down; done ;;
+    down) for one in sshd gridengine pbs slurm; do "$HERE/$one.sh" down; done ;;
     *) sed -n '2p' "${BASH_SOURCE[0]}" | sed 's/^# //' >&2; exit 2 ;;
 esac

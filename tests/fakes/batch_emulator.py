@@ -136,8 +136,8 @@ def clock(text: str) -> float:
 
 
 def qsub(queue: Queue, words: list[str], *, pro: bool) -> None:
-    expect(not words, f"qsub: illegal option {words}")
-    script = sys.stdin.read()
+    expect(len(words) == 1 and not words[0].startswith("-"), f"qsub: illegal option {words}")
+    script = Path(words[0]).read_text()
     given = directives(script, "#PBS")
     name, walltime = "STDIN", None
     for line in given:

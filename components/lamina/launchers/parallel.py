@@ -78,12 +78,13 @@ class MpiExecLauncher:
             ConfigError: No copy was asked for.
         """
         copies = _copies(tasks_per_node, nodes_per_block)
-        # Every MPI takes a host that stands there several times for as many copies.
+        # MPICH takes a host that stands there several times for as many copies.
         text = f"""\
 {NODES}
 lamina_hosts=$(mktemp) || exit
 trap 'rm -f "$lamina_hosts"' EXIT
 lamina_nodes | awk '{{ for (n = 0; n < {tasks_per_node}; n++) print }}' > "$lamina_hosts"
+{_spread(tasks_per_node)}
 mpiexec {self.bind_cmd} none -n {copies} --hostfile "$lamina_hosts" \
 {_space(self.overrides)}{copy(command)}"""
         return finished(self.debug, text)
@@ -107,6 +108,7 @@ class MpiRunLauncher:
         # Open MPI binds to a core by default; other MPIs do not read this.
         text = f"""\
 export OMPI_MCA_hwloc_base_binding_policy="${{OMPI_MCA_hwloc_base_binding_policy:-none}}"
+{_spread(tasks_per_node)}
 mpirun -np {copies} {_space(self.overrides)}{copy(command, self.bash_location)}"""
         return finished(self.debug, text)
 
@@ -182,6 +184,15 @@ def _copies(tasks_per_node: int, nodes_per_block: int) -> int:
         msg = f"{tasks_per_node} copies on each of {nodes_per_block} nodes; make both 1 or more"
         raise ConfigError(msg)
     return tasks_per_node * nodes_per_block
+
+
+def _spread(tasks_per_node: int) -> str:
+    """Have Open MPI, up to 4 and since 5, start so many copies on each node.
+
+    By itself it would fill the cores of the first node before it goes to the next.
+    """
+    names = ("OMPI_MCA_rmaps_base_mapping_policy", "PRTE_MCA_rmaps_default_mapping_policy")
+    return "\n".join(f'export {one}="${{{one}:-ppr:{tasks_per_node}:node}}"' for one in names)
 
 
 def _space(overrides: str) -> str:

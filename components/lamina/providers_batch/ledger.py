@@ -107,7 +107,8 @@ class Ledger:
             return
         if job in self._ended:
             if self._lacks_exit_code(job):
-                entry.status = attrs.evolve(entry.status, exit_code=code)
+                reason = f"{entry.status.reason}: {exit_in_words(code)}"
+                entry.status = attrs.evolve(entry.status, exit_code=code, reason=reason)
             return
         if code > _SIGNALLED:
             entry.signalled = code

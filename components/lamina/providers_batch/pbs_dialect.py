@@ -33,7 +33,9 @@ BY_SIGNAL = 256  # exit statuses above this are a signal
 KILLED_FOR_TIME = (-29, -11)  # PBS Pro's, Torque's
 KILLED_FOR_MEMORY = (-27, -10)
 _ID = re.compile(r"\d+(\[\])?\S*")
-_HEADING = "Job Id: "
+UNKNOWN_JOB = 153  # exit status of qstat: 15001, of which a status keeps the last eight bits
+_HEADING = "Job Id:"
+_BY_TABS = re.compile(r"^Job Id:.*\n\t", re.MULTILINE)  # so write the wrappers for Slurm
 _GONE = ("Unknown Job Id", "Job has finished", "invalid state for job", "Request invalid for state")
 _NOT_NOW = (
     "cannot connect to server",
@@ -115,8 +117,8 @@ class PbsDialect:
         )
 
     def submit(self, script: str, path: Path) -> Invocation:
-        """The script is read from stdin, so it need not exist where qsub runs."""
-        return Invocation(("qsub",), script)
+        """The script is named: qsub reads it from stdin too, but its wrappers for Slurm do not."""
+        return Invocation(("qsub", str(path)))
 
     def read_submit(self, done: Completed) -> SubmitAnswer:
         """The id, with the name of the server."""
@@ -137,16 +139,24 @@ class PbsDialect:
         return Invocation(("qstat", *history, "-f", *jobs))
 
     def read_list(self, done: Completed) -> Listing | NoAnswer:
-        """Jobs that are not known are told on stderr, beside those that are."""
+        """Jobs that are not known are told on stderr, beside those that are.
+
+        A job that has run, and of whose end nothing is told, is left out: its script knows.
+        """
         said = [line for line in done.stderr.splitlines() if line.strip()]
-        if done.status != 0 and not (said and all(_is_gone(line) for line in said)):
+        unknown = not said and done.status == UNKNOWN_JOB
+        if done.status != 0 and not unknown and not (said and all(_is_gone(line) for line in said)):
             return NoAnswer("\n".join(said) or f"qstat: {exit_in_words(done.status)}")
         found: Listing = {}
+        silent = False
         for job, facts in _jobs(done.stdout):
             if "job_state" not in facts:
                 return NoAnswer(f"qstat has printed job {job} without a state")
+            if facts["job_state"] in ENDED and "exec_host" in facts and "exit_status" not in facts:
+                silent = True
+                continue
             found[job] = Sighting(_status(facts), facts.get("job_name", ""))
-        if not found and done.status == 0:
+        if not found and done.status == 0 and not silent:
             return NoAnswer(f"qstat has printed no job: {done.stdout.strip()!r}")
         return found
 
@@ -164,8 +174,10 @@ class PbsDialect:
 
     def read_cancel(self, done: Completed) -> NoAnswer | None:
         """Jobs that have ended, or that nobody knows, are no failure."""
-        said = [line for line in done.stderr.splitlines() if line.strip()]
-        if done.status == 0 or (said and all(_is_gone(line) for line in said)):
+        said = [line for line in f"{done.stderr}\n{done.stdout}".splitlines() if line.strip()]
+        # Torque's wrappers for Slurm say nothing of such jobs, and something of all else.
+        silent = not said and not self.history and done.status > 0
+        if done.status == 0 or silent or (said and all(_is_gone(line) for line in said)):
             return None
         return NoAnswer("\n".join(said) or f"qdel: {exit_in_words(done.status)}")
 
@@ -178,12 +190,13 @@ def _jobs(text: str) -> Iterator[tuple[JobId, dict[str, str]]]:
     """Each job and its facts, under lower-case names; a value may go on behind a tab."""
     job, key = None, ""
     facts: dict[str, str] = {}
+    tabs = _BY_TABS.search(text) is not None
     for line in text.splitlines():
         if line.startswith(_HEADING):
             if job is not None:
                 yield job, facts
             job, key, facts = JobId(line.removeprefix(_HEADING).strip()), "", {}
-        elif line.startswith("\t") and key:
+        elif line.startswith("\t") and key and not tabs:
             facts[key] += line.strip()
         elif " = " in line:
             key, _, value = line.strip().partition(" = ")

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from pathlib import Path
@@ -14,7 +15,7 @@ from lamina.executors import Site
 from lamina.executors_htex import HighThroughputExecutor
 from lamina.providers_batch import GridEngineProvider
 from lamina.vocabulary import BlockEnded, NodeLost, WorkerLost
-from tests.integration.batch import run, until
+from tests.integration.batch import operate, run, until
 from tests.integration.gridengine.conftest import queue
 from tests.integration.slurm.bodies import host_after
 
@@ -70,6 +71,50 @@ def test_a_deleted_block_is_replaced(make: Make) -> None:
     assert all(isinstance(error, NodeLost | WorkerLost | BlockEnded) for error in failed)
     until(lambda: len(queue()) == 1)
     assert queue() != [job]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_block_that_reaches_its_walltime_is_replaced(make: Make) -> None:
+    executor = make(heartbeat=2.0, walltime=8)
+    futures = [executor.submit(host_after, 0.5) for _ in range(60)]
+    failed = [error for future in futures if (error := future.exception(timeout=90))]
+    # Grid Engine kills at once: nobody is left to say goodbye.
+    assert len(failed) <= 2 * len(executor.blocks())
+    assert all(isinstance(error, NodeLost | WorkerLost | BlockEnded) for error in failed)
+    assert len(executor.blocks()) >= 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_tasks_go_on_while_the_master_is_away(make: Make) -> None:
+    executor = make()
+    executor.submit(host_after, 0.0).result(timeout=30)
+    before = queue()
+    operate("gridengine.sh", "crash-master")
+    end = time.monotonic() + 10.0
+    while time.monotonic() < end:
+        futures = [executor.submit(host_after, 0.2) for _ in range(10)]
+        assert all(future.result(timeout=30) for future in futures)
+    operate("gridengine.sh", "start-master")
+    assert executor.submit(host_after, 0.0).result(timeout=30)
+    assert until(queue) == before
+
+
+def test_a_program_that_is_killed_while_its_job_waits_leaves_none(tmp_path: Path) -> None:
+    run("qmod", "-d", "all.q")
+    try:
+        said = tmp_path / "said"
+        with said.open("w") as output:
+            program = subprocess.Popen([sys.executable, str(PROGRAM), str(tmp_path)], stdout=output)
+        until(lambda: "submitted" in said.read_text() and queue())
+        program.send_signal(signal.SIGKILL)
+        program.wait()
+        assert len(queue()) == 1
+    finally:
+        run("qmod", "-e", "all.q")
+    # It starts, finds nobody who wants it, and ends.
+    until(lambda: not queue(), LEFT_WITHIN)
 
 
 def test_a_program_that_is_killed_leaves_no_job(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """The real SSH servers of development/testbed."""
 
+import os
+import signal
 from typing import Any
 
 from lamina.channels_ssh import SSHChannel
-from tests.integration.batch import operate
+from tests.integration.batch import operate, run
 
 PATIENCE = 60.0  # seconds
 
@@ -16,6 +18,12 @@ def sshd(*command: str) -> str:
 def once() -> str:
     """The next one-time password."""
     return sshd("otp").strip()
+
+
+def cut_connections() -> None:
+    """Kill the processes of sshd that serve connections; the one that listens lives on."""
+    for one in run("pgrep", "-f", "^lamina-ssh-key: root@notty").split():
+        os.kill(int(one), signal.SIGKILL)
 
 
 class Hosts:

@@ -1,7 +1,6 @@
 """A program that reaches a host by SSH only, and workers there that find the way back."""
 
 import os
-import signal
 import socket
 import sys
 import threading
@@ -19,7 +18,7 @@ from lamina.executors_htex import HighThroughputExecutor
 from lamina.providers_batch import SlurmProvider
 from tests.integration.batch import environment, run, until
 from tests.integration.ssh.bodies import doubled, host_and_pid
-from tests.integration.ssh.hosts import PATIENCE, Hosts, sshd
+from tests.integration.ssh.hosts import PATIENCE, Hosts, cut_connections, sshd
 from tests.integration.ssh.over_ssh import OverSSH
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(180)]
@@ -123,12 +122,6 @@ def test_workers_come_back_after_the_connection_was_cut(hosts: Hosts, tmp_path: 
         assert [future.result(PATIENCE)[0] for future in after] == list(range(20))
         assert during.result(PATIENCE) is None
     assert len(far.blocks()) <= 1
-
-
-def cut_connections() -> None:
-    """Kill the processes of sshd that serve connections; the one that listens lives on."""
-    for one in run("pgrep", "-f", "^lamina-ssh-key: root@notty").split():
-        os.kill(int(one), signal.SIGKILL)
 
 
 @pytest.fixture

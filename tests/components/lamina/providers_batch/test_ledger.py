@@ -118,7 +118,7 @@ def test_a_failure_gets_its_exit_status_later() -> None:
     ledger.exit_code(TWO, 9)
     ledger.exit_code(JobId("3"), 9)
     assert ledger.status(ONE) == JobStatus(
-        state=JobState.FAILED, reason="its script failed", exit_code=7
+        state=JobState.FAILED, reason="its script failed: exit status 7", exit_code=7
     )
     assert ledger.status(TWO).exit_code == 2
     assert ledger.wants_exit_code([ONE, TWO]) == {}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lamina.providers import JobState
-from lamina.providers_batch.answers import Accepted, NoAnswer, Refused
+from lamina.providers_batch.answers import Accepted, Invocation, NoAnswer, Refused
 from lamina.providers_batch.dialect import BatchJob
 from lamina.providers_batch.pbs_dialect import PbsDialect, pbs_directives
 from lamina.vocabulary import JobId
@@ -100,6 +100,11 @@ def test_an_end_that_came_first_is_no_failure_to_cancel() -> None:
     assert PRO.read_cancel(said("", "qdel: Job has finished 7.pbs", 35)) is None
     assert PRO.read_cancel(said("", "Connection refused", 255)) == NoAnswer("Connection refused")
     assert PRO.read_cancel(said(status=1)) == NoAnswer("qdel: exit status 1")
+    assert TORQUE.read_cancel(said(status=1)) is None
+    assert TORQUE.read_cancel(said(status=-9)) == NoAnswer("qdel: killed by SIGKILL")
+    assert TORQUE.read_cancel(
+        said("qdel: Kill job error on job id 7: it hurts", "", 1)
+    ) == NoAnswer("qdel: Kill job error on job id 7: it hurts")
 
 
 def test_the_commands_name_their_jobs() -> None:
@@ -109,7 +114,7 @@ def test_the_commands_name_their_jobs() -> None:
     assert [one.command for one in PRO.cancel(jobs)] == [("qdel", "7.pbs", "8.pbs")]
     assert list(PRO.look_up(jobs)) == []
     assert PRO.read_look_up(said()) == {}
-    assert PRO.submit("script", Path("/x")).stdin == "script"
+    assert PRO.submit("script", Path("/x y")) == Invocation(("qsub", "/x y"))
     assert (PRO.name, TORQUE.name) == ("PBS Pro", "Torque")
     assert PRO.kinship != TORQUE.kinship
     assert len(PRO.job_name("lamina.htex.block-0", "12345678")) <= 15
@@ -139,3 +144,37 @@ def test_options_become_directives() -> None:
         "#PBS -A a",
     )
     assert pbs_directives(account=None, queue=None, walltime=None, resources="x") == ("#PBS -l x",)
+
+
+WRAPPED = """Job Id:\t10
+\tJob_Name = lamina.b4ba9149
+\tJob_Owner = root@localhost
+\tjob_state = R
+\tqueue = debug
+\texec_host = n2/1
+\tResource_List.walltime = 00:01:00
+
+Job Id:\t11
+\tJob_Name = lamina.b4ba914a
+\tjob_state = C
+\texec_host = n2/1
+
+Job Id:\t12
+\tJob_Name = lamina.b4ba914b
+\tjob_state = C
+
+"""
+
+
+def test_the_wrappers_for_slurm_are_understood() -> None:
+    found = TORQUE.read_list(said(WRAPPED))
+    assert isinstance(found, dict)
+    assert {job: one.status.state for job, one in found.items()} == {
+        "10": JobState.RUNNING,
+        "12": JobState.CANCELLED,  # it has never run; of the end of 11 its script must tell
+    }
+    assert found[JobId("10")].name == "lamina.b4ba9149"
+    ended = WRAPPED.partition("\n\n")[2].partition("\n\n")[0]
+    assert TORQUE.read_list(said(ended)) == {}
+    assert TORQUE.read_list(said(status=153)) == {}
+    assert TORQUE.read_list(said(status=1)) == NoAnswer("qstat: exit status 1")
