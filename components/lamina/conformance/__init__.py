@@ -19,6 +19,7 @@ from lamina.conformance.providing import PROVIDER
 from lamina.conformance.remembering import MEMO
 from lamina.conformance.retrying import RETRY_POLICY
 from lamina.conformance.selecting import MANAGER_SELECTOR
+from lamina.conformance.storing import RESULT_STORE
 from lamina.conformance.wrapping import LAUNCHER
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "PROVIDER",
     "QUEUE_ORDER",
     "RESOURCE_BINDER",
+    "RESULT_STORE",
     "RETRY_POLICY",
     "Verdict",
     "check",

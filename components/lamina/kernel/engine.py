@@ -17,7 +17,7 @@ from lamina.kernel.fleet import Fleet
 from lamina.kernel.futures import KernelFuture
 from lamina.kernel.graph import Graph
 from lamina.kernel.joins import futures_in, results_in
-from lamina.kernel.memories import Memories
+from lamina.kernel.memories import Memories, missed
 from lamina.kernel.phases import (
     Consult,
     Effect,
@@ -29,7 +29,7 @@ from lamina.kernel.phases import (
 )
 from lamina.kernel.task import Task
 from lamina.kernel.timer import Timer
-from lamina.memo import Memo
+from lamina.memo import Hit, Memo
 from lamina.retry_policy import Again, RetryPolicy, Trouble
 from lamina.vocabulary import (
     AttemptId,
@@ -236,9 +236,13 @@ class Engine:
                     task.dependencies, spec.args, spec.kwargs = (), (), {}
                 else:
                     task.args, task.kwargs = spec.args, spec.kwargs
-            if options.cache and (hit := self._memories.find(task)):
-                self.graph.end(task.id, TaskState.MEMO_DONE, hit.value)
-                return
+            if options.cache:
+                found = self._memories.find(task)
+                if isinstance(found, Hit):
+                    self.graph.end(task.id, TaskState.MEMO_DONE, found.value, found.error)
+                    return
+                if self._emit is not None:
+                    self._emit([missed(task, found, self._clock.wall())])
             if options.join or options.inline:
                 label = INTERNAL
             else:
