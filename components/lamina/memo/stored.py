@@ -46,7 +46,7 @@ class StoredMemo:
         self.store: ResultStore = InMemoryResultStore() if store is None else store
         self.errors: tuple[type[BaseException], ...] = tuple(errors)
         self.files: FilePolicy = files
-        self._codec: Codec = resolve("codecs", codec)() if isinstance(codec, str) else codec
+        self.codec: Codec = resolve("codecs", codec)() if isinstance(codec, str) else codec
         self._clock: Clock = SystemClock()
         self._users = 0
         self._lock = threading.Lock()
@@ -80,7 +80,7 @@ class StoredMemo:
                 return Miss("no such call was recorded", lambda: self._why(key))
             if found.form == "error":
                 return Hit(None, found.outputs, load_error(bytes(found.data[0])))
-            return Hit(self._codec.load(found.data), found.outputs)
+            return Hit(self.codec.load(found.data), found.outputs)
         except ResultDamaged as damaged:
             return Miss(str(damaged))
         except Exception as error:  # the store's, or the code of what was recorded
@@ -110,9 +110,9 @@ class StoredMemo:
         form: Form = "value"
         try:
             if entry.error is None:
-                data: Any = self._codec.dump(entry.value)
+                data: Any = self.codec.dump(entry.value)
             elif isinstance(entry.error, self.errors):
-                form, data = "error", [dump_error(entry.error, self._codec.dump)]
+                form, data = "error", [dump_error(entry.error, self.codec.dump)]
             else:
                 return None
         except (Exception, SystemExit) as error:  # the code of what is to be recorded

@@ -9,6 +9,7 @@ from lamina.memo_log.finding import (
 )
 from lamina.memo_log.forms import Header
 from lamina.memo_log.framing import Damage, Frame
+from lamina.memo_log.keeping import export_results, may_be_written, remove_checkpoint
 from lamina.memo_log.store import Durability, LogResultStore
 
 __all__ = [
@@ -21,6 +22,9 @@ __all__ = [
     "LogResultStore",
     "Resume",
     "checkpoint_named",
+    "export_results",
     "get_all_checkpoints",
     "get_last_checkpoint",
+    "may_be_written",
+    "remove_checkpoint",
 ]

@@ -21,7 +21,7 @@ from lamina.memo_log.writer import LARGE, LogWriter
 from lamina.processes import own_identity
 from lamina.vocabulary import Clock, ConfigError, read_bytes, read_seconds
 
-__all__ = ["Durability", "INDEX_NAME", "LogResultStore"]
+__all__ = ["Durability", "INDEX_NAME", "LogResultStore", "read_log"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ class LogResultStore:
     def _read_uncovered(self) -> None:
         assert self._index is not None
         for log in self._logs.values():
-            _read_log(log, self._index)
+            read_log(log, self._index)
             log.close()
 
     def _publish(self, *, always: bool = False) -> None:
@@ -305,7 +305,7 @@ def _opened(folders: Sequence[Path], *, named: bool) -> list[Log]:
     return logs
 
 
-def _read_log(log: Log, index: Index) -> None:
+def read_log(log: Log, index: Index) -> None:
     """Put into the index what it does not know of a log."""
     start = index.covered(log.name)
     if start and log.size() == start:
