@@ -10,13 +10,13 @@ import contextlib
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from lamina.memo_log.files import open_own
 
-__all__ = ["FRESH", "Index", "IndexUnusable", "Where"]
+__all__ = ["FRESH", "Found", "Index", "IndexUnusable", "Snapshot", "Where"]
 
 RECENT = 16
 """Calls of each function that are remembered for comparison."""
@@ -54,6 +54,25 @@ class Where(NamedTuple):
     size: int
 
 
+class Found(NamedTuple):
+    """A result that was found in a log, or put there."""
+
+    key: bytes
+    function: str
+    at: float
+    start: int
+    size: int
+
+
+class Snapshot(NamedTuple):
+    """What was known at one moment, but for the places."""
+
+    unpublished: int
+    rows: int
+    logs: list[tuple[int, str, int]]
+    recent: list[tuple[str, int, float, int, int]]
+
+
 class Index:
     """All places of all results of some logs. Not for several threads at once.
 
@@ -70,7 +89,7 @@ class Index:
         self._names: dict[int, str] = {}
         self._covered: dict[str, int] = {}
         self._recent: dict[str, deque[Where]] = {}
-        self._fresh: dict[bytes, dict[int, tuple[float, int, int]]] = {}
+        self._fresh: dict[bytes, tuple[int, float, int, int]] = {}
         self._private: sqlite3.Connection | None = None
         self._published: sqlite3.Connection | None = None
 
@@ -107,7 +126,8 @@ class Index:
             self._covered[name] = covered
         for function, log, at, start, size in published.execute("SELECT * FROM recent"):
             if log in self._names:
-                self._note(function, Where(self._names[log], at, start, size))
+                calls = self._recent.setdefault(function, deque(maxlen=RECENT))
+                calls.append(Where(self._names[log], at, start, size))
         (self.rows,) = published.execute("SELECT results FROM facts").fetchone()
 
     def forget(self) -> None:
@@ -121,26 +141,44 @@ class Index:
         Raises:
             OSError: It cannot be written; nothing is lost by that.
         """
+        snapshot = self.snapshot()
+        self.write(snapshot)
+        self.written(snapshot)
+
+    def snapshot(self) -> Snapshot:
+        """What ``write`` needs, so that it can go on while others find and add."""
+        self._spill()
+        logs = [(number, name, self._covered[name]) for name, number in self._ids.items()]
+        recent = [
+            (function, self._ids[one.log], one.at, one.start, one.size)
+            for function, calls in self._recent.items()
+            for one in calls
+        ]
+        return Snapshot(self.unpublished, self.rows + self.unpublished, logs, recent)
+
+    def write(self, snapshot: Snapshot) -> None:
+        """Publish at least what was there at the snapshot. Any thread may do this, one at a time.
+
+        Raises:
+            OSError: It cannot be written; nothing is lost by that.
+        """
         if self.path is None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.{id(self):x}.part")
         try:
             os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-            self._spill()
             with contextlib.closing(_connect(str(partial))) as new:
                 if self._published is not None:  # not the file: it may be another one by now
                     self._published.backup(new)
-                self._fill(new)
+                self._fill(new, snapshot)
             os.replace(partial, self.path)
         except sqlite3.Error as error:
             raise OSError(f"the index cannot be written: {error}") from error
         finally:
             partial.unlink(missing_ok=True)
-        self.rows += self.unpublished
-        self.unpublished = 0
 
-    def _fill(self, new: sqlite3.Connection) -> None:
+    def _fill(self, new: sqlite3.Connection, snapshot: Snapshot) -> None:
         new.execute("BEGIN")
         if self._published is None:
             for statement in _TABLES.split(";"):
@@ -150,21 +188,17 @@ class Index:
         if self._private is not None:
             rows = self._private.execute("SELECT * FROM places ORDER BY key, log")
             new.executemany(_PUT, rows)
-        new.execute("DELETE FROM logs")
-        logs = [(number, name, self._covered[name]) for name, number in self._ids.items()]
-        new.executemany("INSERT INTO logs VALUES (?, ?, ?)", logs)
-        new.execute("DELETE FROM facts")
-        new.execute("INSERT INTO facts VALUES (?)", (self.rows + self.unpublished,))
-        new.execute("DELETE FROM recent")
-        new.executemany(
-            "INSERT INTO recent VALUES (?, ?, ?, ?, ?)",
-            (
-                (function, self._ids[one.log], one.at, one.start, one.size)
-                for function, calls in self._recent.items()
-                for one in calls
-            ),
-        )
+        for table in ("logs", "facts", "recent"):
+            new.execute(f"DELETE FROM {table}")
+        new.executemany("INSERT INTO logs VALUES (?, ?, ?)", snapshot.logs)
+        new.execute("INSERT INTO facts VALUES (?)", (snapshot.rows,))
+        new.executemany("INSERT INTO recent VALUES (?, ?, ?, ?, ?)", snapshot.recent)
         new.execute("COMMIT")
+
+    def written(self, snapshot: Snapshot) -> None:
+        """The snapshot has been published."""
+        self.rows = snapshot.rows
+        self.unpublished -= snapshot.unpublished
 
     # What is in it.
 
@@ -177,13 +211,19 @@ class Index:
         self._id_of(log)
         self._covered[log] = max(end, self._covered[log])
 
-    def add(self, key: bytes, function: str, where: Where) -> None:
-        """A result is there."""
-        self._fresh.setdefault(key, {})[self._id_of(where.log)] = where[1:]
-        self._note(function, where)
-        self.unpublished += 1
-        if len(self._fresh) >= FRESH:
-            self._spill()
+    def add(self, log: str, found: Iterable[Found]) -> None:
+        """These results are in a log, in the order of their recording."""
+        number = self._id_of(log)
+        for key, function, at, start, size in found:
+            held = self._fresh.get(key)
+            if len(self._fresh) >= FRESH or (held is not None and held[0] != number):
+                self._spill()
+            self._fresh[key] = (number, at, start, size)
+            calls = self._recent.get(function)
+            if calls is None:
+                calls = self._recent[function] = deque(maxlen=RECENT)
+            calls.append(Where(log, at, start, size))
+            self.unpublished += 1
 
     def find(self, key: bytes) -> list[Where]:
         """All places of a result, the latest first.
@@ -191,7 +231,9 @@ class Index:
         Raises:
             IndexUnusable: The published one is broken.
         """
-        found = dict(self._fresh.get(key, {}))
+        found: dict[int, tuple[float, int, int]] = {}
+        if (held := self._fresh.get(key)) is not None:
+            found[held[0]] = held[1:]
         for source in (self._private, self._published):
             if source is not None:
                 try:
@@ -224,12 +266,6 @@ class Index:
             self._covered[log] = 0
         return number
 
-    def _note(self, function: str, where: Where) -> None:
-        calls = self._recent.get(function)
-        if calls is None:
-            calls = self._recent[function] = deque(maxlen=RECENT)
-        calls.append(where)
-
     def _spill(self) -> None:
         if not self._fresh:
             return
@@ -238,14 +274,10 @@ class Index:
             self._private = _connect("")
             self._private.executescript(_TABLES)
         self._private.execute("BEGIN")
-        self._private.executemany(_PUT, sorted(self._rows()))
+        rows = sorted((key, *place) for key, place in self._fresh.items())
+        self._private.executemany(_PUT, rows)
         self._private.execute("COMMIT")
         self._fresh = {}
-
-    def _rows(self) -> Iterator[tuple[bytes, int, float, int, int]]:
-        for key, places in self._fresh.items():
-            for log, place in places.items():
-                yield (key, log, *place)
 
 
 _SIGNS = {"application_id": _APPLICATION, "user_version": _VERSION}

@@ -13,7 +13,7 @@ from lamina.memo_log.files import LOG_NAME, Log
 from lamina.memo_log.forms import Header
 from lamina.memo_log.framing import Damage
 from lamina.memo_log.index import Index, Where
-from lamina.memo_log.store import read_log
+from lamina.memo_log.logs import read_log
 from lamina.memo_log.writer import LogWriter
 from lamina.processes import Identity, own_identity, watch
 from lamina.vocabulary import UsageError

@@ -12,16 +12,16 @@ from typing import Literal, TypeAlias, get_args
 
 from lamina.memo import CallPrint, MemoKey, ResultDamaged, StoredResult
 from lamina.memo_log.committer import Committer
-from lamina.memo_log.files import ForeignFile, Log
+from lamina.memo_log.files import Log
 from lamina.memo_log.finding import CHECKPOINT_DIR, Resume, logs_to_read
-from lamina.memo_log.forms import BESIDE, RESULT, Header, read_brief
-from lamina.memo_log.framing import Damage
-from lamina.memo_log.index import Index, IndexUnusable, Where
+from lamina.memo_log.forms import Header
+from lamina.memo_log.index import Found, Index, IndexUnusable, Where
+from lamina.memo_log.logs import open_logs, read_log
 from lamina.memo_log.writer import LARGE, LogWriter
 from lamina.processes import own_identity
 from lamina.vocabulary import Clock, ConfigError, read_bytes, read_seconds
 
-__all__ = ["Durability", "INDEX_NAME", "LogResultStore", "read_log"]
+__all__ = ["Durability", "INDEX_NAME", "LogResultStore"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ Durability: TypeAlias = Literal["result", "interval", "close"]
 INDEX_NAME = "memo.index"
 _BUFFER = 256 * 1024  # bytes that may wait where nothing is promised before the end
 _OPEN_LOGS = 64  # that are held open for reading
-_WARNINGS = 5  # about damage in one log, before they are summed up
+_MEANWHILE = 25  # times index_after, from which the index is written during a run
 
 
 class LogResultStore:
@@ -47,7 +47,8 @@ class LogResultStore:
         large: Bytes from which a result has a file of its own beside the log.
         index_dir: Where the index of all logs is; None for the ``run_dir``. It can be removed at
             any time.
-        index_after: Results that are in no index, from which one is written.
+        index_after: Results that are in no index, from which one is written at the beginning and
+            the end of a run; 25 times as many during a run.
 
     Raises:
         ConfigError: One of these cannot work.
@@ -82,6 +83,7 @@ class LogResultStore:
         self._index: Index | None = None
         self._writer: LogWriter | None = None
         self._committer: Committer | None = None
+        self._publisher: threading.Thread | None = None
 
     # Its life.
 
@@ -97,7 +99,7 @@ class LogResultStore:
             where = run_dir.parent if self.index_dir is None else Path(self.index_dir)
             self._index = Index(where / INDEX_NAME)
             named = self.resume not in ("last", None)
-            self._logs = {log.name: log for log in _opened(folders, named=named)}
+            self._logs = {log.name: log for log in open_logs(folders, named=named)}
             self._load_index()
             header = Header(
                 secrets.token_hex(8), clock.wall(), socket.gethostname(), own_identity().text
@@ -149,6 +151,23 @@ class LogResultStore:
             except OSError as error:
                 _LOG.warning("the index %s is not written: %s", index.path, error)
 
+    def _publish_meanwhile(self, index: Index) -> None:
+        """Publish on another thread, so that a long run that is killed is soon read again."""
+        if self._publisher is not None and self._publisher.is_alive():
+            return
+        snapshot = index.snapshot()
+
+        def publish() -> None:
+            try:
+                index.write(snapshot)
+            except OSError as error:
+                _LOG.warning("the index %s is not written: %s", index.path, error)
+            with self._lock:  # also where it failed: it is tried again after as many more
+                index.written(snapshot)
+
+        self._publisher = threading.Thread(target=publish, name="lamina-memo-index", daemon=True)
+        self._publisher.start()
+
     def close(self) -> None:
         """Make everything safe, write the index, and let go. A second call does nothing.
 
@@ -158,6 +177,9 @@ class LogResultStore:
         if self._committer is not None:
             self._committer.stop()
             self._committer = None
+        if self._publisher is not None:
+            self._publisher.join()
+            self._publisher = None
         with self._lock:
             writer, self._writer = self._writer, None
             if writer is None:
@@ -187,13 +209,15 @@ class LogResultStore:
             if writer is None or index is None:
                 raise OSError("the store is closed")
             places = writer.put(results)
-            name = writer.nonce.hex()
-            for result, place in zip(results, places, strict=True):
-                made_of = result.made_of
-                function = "" if made_of is None else made_of.function
-                index.add(bytes(result.key), function, Where(name, result.at, *place))
-            index.cover(name, writer.end)
+            found = [
+                Found(bytes(one.key), one.made_of.function if one.made_of else "", one.at, *place)
+                for one, place in zip(results, places, strict=True)
+            ]
+            index.add(writer.name, found)
+            index.cover(writer.name, writer.end)
             committer = self._committer
+            if index.unpublished >= max(_MEANWHILE * self.index_after, index.rows // 3):
+                self._publish_meanwhile(index)
         if self.durability == "result":
             self.sync()
         elif committer is not None:
@@ -240,7 +264,7 @@ class LogResultStore:
 
     def _flush_for(self, where: Where) -> None:
         """Have what may still wait in this process where it can be read."""
-        if self._writer is not None and where.log == self._writer.nonce.hex():
+        if self._writer is not None and where.log == self._writer.name:
             self._writer.flush()
 
     def _hold(self, log: Log) -> None:
@@ -279,54 +303,3 @@ class LogResultStore:
         with self._syncing:
             if self._writer is writer:
                 writer.sync()
-
-
-def _opened(folders: Sequence[Path], *, named: bool) -> list[Log]:
-    """The logs that can be read. One that was named must be; of others it is said."""
-    logs = []
-    for folder in folders:
-        try:
-            log = Log(folder)
-        except ForeignFile as error:
-            if named:
-                raise ConfigError(str(error)) from error
-            _LOG.warning("%s", error)
-            continue
-        except OSError as error:
-            if named:
-                raise
-            _LOG.warning("the results in %s cannot be read: %s", folder, error)
-            continue
-        if log.nonce is None:
-            _LOG.warning("%s holds no record that is whole", log.path)
-            log.close()
-        else:
-            logs.append(log)
-    return logs
-
-
-def read_log(log: Log, index: Index) -> None:
-    """Put into the index what it does not know of a log."""
-    start = index.covered(log.name)
-    if start and log.size() == start:
-        return
-    lost = 0
-    for item in log.scan(start):
-        if isinstance(item, Damage):
-            lost += 1
-            if lost <= _WARNINGS:
-                _LOG.warning(
-                    "%s: %d bytes at byte %d are %s, and cost the result that was there",
-                    log.path,
-                    item.size,
-                    item.offset,
-                    "the torn end" if item.torn else "damaged",
-                )
-            continue
-        brief = read_brief(item.body) if item.kind in (RESULT, BESIDE) else None
-        if brief is not None:
-            where = Where(log.name, brief.at, item.offset, item.end - item.offset)
-            index.add(brief.key, brief.function, where)
-        index.cover(log.name, item.end)
-    if lost > _WARNINGS:
-        _LOG.warning("%s: %d pieces are damaged", log.path, lost)

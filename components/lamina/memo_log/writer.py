@@ -42,6 +42,8 @@ class LogWriter:
         self.folder = folder
         self.path = folder / LOG_NAME
         self.nonce = secrets.token_bytes(8)
+        self.name = self.nonce.hex()
+        """As the log is called by those who read it."""
         self._large, self._buffer = large, buffer
         self._waiting: list[bytes] = []
         self._held = 0

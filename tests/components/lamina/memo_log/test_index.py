@@ -2,13 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from lamina.memo_log.index import FRESH, Index, IndexUnusable, Where
+from lamina.memo_log.index import FRESH, Found, Index, IndexUnusable, Where
 
 
 def filled(path: Path | None, count: int = 3, log: str = "a") -> Index:
     index = Index(path)
-    for n in range(count):
-        index.add(b"%d" % n, "f", Where(log, float(n), n * 10, 10))
+    index.add(log, (Found(b"%d" % n, "f", float(n), n * 10, 10) for n in range(count)))
     index.cover(log, count * 10)
     return index
 
@@ -32,8 +31,8 @@ def test_it_is_found_when_there_are_too_many_for_memory() -> None:
 
 def test_the_latest_is_first_and_a_log_has_one_place_for_a_key() -> None:
     index = filled(None)
-    index.add(b"1", "f", Where("b", 5.0, 0, 10))
-    index.add(b"1", "f", Where("a", 6.0, 50, 10))
+    index.add("b", [Found(b"1", "f", 5.0, 0, 10)])
+    index.add("a", [Found(b"1", "f", 6.0, 50, 10)])
     assert index.find(b"1") == [Where("a", 6.0, 50, 10), Where("b", 5.0, 0, 10)]
     index.close()
 
@@ -45,8 +44,8 @@ def test_what_is_published_is_found_by_others_with_what_comes_later(tmp_path: Pa
     assert index.load()
     assert index.rows == FRESH + 5
     assert index.covered("a") == (FRESH + 5) * 10
-    index.add(b"new", "g", Where("b", 1.0, 0, 10))
-    index.add(b"1", "f", Where("a", 9.0, 10**6, 10))
+    index.add("b", [Found(b"new", "g", 1.0, 0, 10)])
+    index.add("a", [Found(b"1", "f", 9.0, 10**6, 10)])
     index.publish()
     index.close()
     again = Index(path)
@@ -66,8 +65,8 @@ def test_whose_index_wins_does_not_matter(tmp_path: Path) -> None:
     one, other = Index(path), Index(path)
     assert one.load()
     assert other.load()
-    one.add(b"one", "f", Where("one", 1.0, 0, 10))
-    other.add(b"other", "f", Where("other", 1.0, 0, 10))
+    one.add("one", [Found(b"one", "f", 1.0, 0, 10)])
+    other.add("other", [Found(b"other", "f", 1.0, 0, 10)])
     one.publish()
     other.publish()
     assert other.find(b"other")

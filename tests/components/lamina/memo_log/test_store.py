@@ -12,6 +12,7 @@ import pytest
 from lamina.memo import CallPrint, ResultDamaged, StoredResult
 from lamina.memo_log import LogResultStore
 from lamina.memo_log.framing import MARKER
+from lamina.memo_log.index import Index
 from lamina.vocabulary import ConfigError, SystemClock
 from tests.fakes.files import file_limit
 
@@ -169,6 +170,23 @@ def test_an_index_that_breaks_while_it_is_used_is_made_anew(
     assert "is made anew from the logs" in caplog.text
 
 
+def test_the_index_is_written_during_a_long_run_too(tmp_path: Path) -> None:
+    store = opened(tmp_path / "000", index_after=2)
+    for number in range(60):
+        store.put([result(number)])
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "memo.index").exists() and time.monotonic() < deadline:
+        store.get(key(0))
+    index = Index(tmp_path / "memo.index")
+    assert index.load()
+    assert index.rows >= 50
+    assert index.find(key(7))
+    index.close()
+    assert all(had(store, number) for number in range(60))
+    store.close()
+    assert known(tmp_path / "001", 61) == list(range(60))
+
+
 def test_the_index_may_live_elsewhere(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere" / "deep"
     fill(tmp_path / "000", 0, index_after=1, index_dir=elsewhere)
@@ -290,6 +308,7 @@ from pathlib import Path
 from lamina.memo import StoredResult
 from lamina.memo_log import LogResultStore
 from lamina.memo_log.framing import MARKER
+from lamina.memo_log.index import Index
 from lamina.vocabulary import SystemClock
 syncs = 0
 real = os.fsync
