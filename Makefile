@@ -75,6 +75,7 @@ bench-peers: install
 
 soak: install
 	$(BIN)/python -m tests.simulation.soak
+	$(BIN)/python -m tests.integration.checkpoint_soak
 	$(BIN)/python development/benchmarks/soak.py $(ARGS)
 
 wheel: install

@@ -34,7 +34,8 @@ from lamina.htex_core import (
 )
 from lamina.kernel import Config, DataFlowKernel
 from lamina.launchers import SimpleLauncher, SingleNodeLauncher, WrappedLauncher
-from lamina.memo import InMemoryMemo, NoMemo
+from lamina.memo import InMemoryMemo, InMemoryResultStore, NoMemo, StoredMemo
+from lamina.memo_log import LogResultStore
 from lamina.providers import AdHocProvider, LocalProvider
 from lamina.providers_kubernetes import KubernetesProvider
 from lamina.resources import MPIBinder, NodeBinder
@@ -159,6 +160,9 @@ OPTIONS: list[tuple[str, str, Callable[..., object]]] = [
     ("providers", "SingleNodeLauncher", SingleNodeLauncher),
     ("providers", "WrappedLauncher", WrappedLauncher),
     ("parts", "InMemoryMemo", InMemoryMemo),
+    ("parts", "StoredMemo", StoredMemo),
+    ("parts", "InMemoryResultStore", InMemoryResultStore),
+    ("parts", "LogResultStore", LogResultStore),
     ("parts", "Retries", Retries),
     ("parts", "CrashLimit", CrashLimit),
     ("parts", "CostBudget", CostBudget),

@@ -1,4 +1,4 @@
-"""The command line: ``lamina demo``, ``version``, and what ``lamina-endpoint`` has."""
+"""The command line: ``lamina demo``, ``version``, ``memo``, and what ``lamina-endpoint`` has."""
 
 from lamina.cli.commands import main
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lamina.hosting_commands import COMMANDS, add_commands, refuse_siblings, run_command
+from lamina.memo_commands import add_memo_commands, run_memo_command
 from lamina.vocabulary import LaminaError
 
 __all__ = ["main"]
@@ -28,6 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         refuse_siblings()
         if options.command in COMMANDS:
             said = run_command(options)
+            print(said.text)
+            return said.status
+        if options.command == "memo":
+            said = run_memo_command(options)
             print(said.text)
             return said.status
         return commands[options.command](options)
@@ -66,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     version = commands.add_parser("version", help="say which version this is, and of what Python")
     version.add_argument("--json", action="store_true", help="for other programs to read")
     add_commands(commands)
+    add_memo_commands(commands)
     return parser
 
 

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         WrappedLauncher,
     )
     from lamina.memo import id_for_memo
+    from lamina.memo_log import get_all_checkpoints, get_last_checkpoint
     from lamina.providers import AdHocProvider, LocalProvider
     from lamina.providers_batch import (
         CondorProvider,
@@ -98,6 +99,8 @@ __all__ = [
     "bash_app",
     "clear",
     "dfk",
+    "get_all_checkpoints",
+    "get_last_checkpoint",
     "id_for_memo",
     "join_app",
     "load",
@@ -142,6 +145,8 @@ _WHERE = {
     "bash_app": "apps",
     "clear": "apps",
     "dfk": "apps",
+    "get_all_checkpoints": "memo_log",
+    "get_last_checkpoint": "memo_log",
     "id_for_memo": "memo",
     "join_app": "apps",
     "load": "apps",

@@ -20,6 +20,7 @@ from lamina.conformance.remembering import MEMO
 from lamina.conformance.retrying import RETRY_POLICY
 from lamina.conformance.selecting import MANAGER_SELECTOR
 from lamina.conformance.staging import STAGING, StagingBench
+from lamina.conformance.storing import RESULT_STORE
 from lamina.conformance.wrapping import LAUNCHER
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "PROVIDER",
     "QUEUE_ORDER",
     "RESOURCE_BINDER",
+    "RESULT_STORE",
     "RETRY_POLICY",
     "STAGING",
     "StagingBench",

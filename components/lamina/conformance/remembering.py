@@ -19,7 +19,9 @@ def _add(a: int, b: int = 2) -> int:
 @contextmanager
 def _started(memo: Memo) -> Iterator[Memo]:
     with tempfile.TemporaryDirectory() as folder:
-        memo.start(Path(folder), SystemClock())
+        run_dir = Path(folder, "000")
+        run_dir.mkdir()
+        memo.start(run_dir, SystemClock())
         try:
             yield memo
         finally:
@@ -105,6 +107,17 @@ def _later(memo: Memo) -> None:
         expect(found == Hit(2), else_say=repr(found))
 
 
+@clause("memo.checkpoint")
+def _checkpoint(memo: Memo) -> None:
+    """A checkpoint returns, with and without something recorded, and loses nothing."""
+    with _started(memo):
+        memo.checkpoint()
+        memo.record([Entry(b"a" * 20, 1, "t")])
+        memo.checkpoint()
+        found = memo.look_up(b"a" * 20)
+        expect(found == Hit(1), else_say=repr(found))
+
+
 @clause("memo.close.twice")
 def _close_twice(memo: Memo) -> None:
     """A second close does nothing."""
@@ -116,5 +129,15 @@ MEMO = Kit(
     "memo",
     "Memo",
     1,
-    (_equal, _different, _ignored, _no_rule, _stranger, _record, _later, _close_twice),
+    (
+        _equal,
+        _different,
+        _ignored,
+        _no_rule,
+        _stranger,
+        _record,
+        _later,
+        _checkpoint,
+        _close_twice,
+    ),
 )

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from lamina.demo.graph import ImportGraph
 from lamina.demo.outcome import Ledger, Retried, RunFacts
 from lamina.demo.source import Source, default_roots, find_sources, in_words
-from lamina.demo.store import ResultsInDirectory
 from lamina.retry_policy import Again, Decision, GiveUp, Trouble
+from lamina.vocabulary import TaskState
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -101,11 +101,11 @@ def _run(
 
     out = options.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
-    ledger, memo = Ledger(), ResultsInDirectory(out)
+    ledger = Ledger()
     marker = out / f"chaos-{os.getpid()}" if options.chaos and engine.has_processes else None
     config = Config(
         executors=[engine.executor],
-        memoizer=memo,
+        checkpoint_mode="task_exit",
         retry_policy=RunsAgain(ledger),
         run_dir=str(out / "runs"),
     )
@@ -127,7 +127,7 @@ def _run(
         looked_at=looked_at,
         tasks=ledger.submitted,
         failed=ledger.failed,
-        reused=memo.hits,
+        reused=kernel.task_counts()[TaskState.MEMO_DONE],
         seconds=seconds,
         workers=engine.workers,
         executor=engine.name,

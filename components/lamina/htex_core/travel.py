@@ -127,7 +127,7 @@ def _can_travel(value: object) -> bool:
     if value is None or isinstance(value, bool | float | str | bytes):
         return True
     if isinstance(value, int):
-        return value in _WHOLE
+        return int(value) in _WHOLE  # of its own type: a range looks for others one by one
     if isinstance(value, list | tuple):
         return all(_can_travel(item) for item in value)
     return isinstance(value, Mapping) and all(

@@ -10,7 +10,7 @@ from lamina.dependencies import DependencyResolver, resolver_named
 from lamina.events import EventSink
 from lamina.executors import Executor
 from lamina.kernel.task import INTERNAL
-from lamina.memo import Memo
+from lamina.memo import FilePolicy, InMemoryMemo, Memo, NoMemo, StoredMemo
 from lamina.plugins import ConfigErrors, Mistake, resolve
 from lamina.retry_policy import (
     CostBudget,
@@ -22,11 +22,14 @@ from lamina.retry_policy import (
 from lamina.routing import Router
 from lamina.vocabulary import ConfigError, read_bytes, read_seconds
 
-__all__ = ["Config", "ExitMode"]
+__all__ = ["CheckpointMode", "Config", "ExitMode"]
 
 ExitMode: TypeAlias = Literal["cleanup", "skip", "wait"]
+CheckpointMode: TypeAlias = Literal["task_exit", "periodic", "dfk_exit", "manual"]
 
 _EXIT_MODES = ("cleanup", "skip", "wait")
+_CHECKPOINT_MODES = ("task_exit", "periodic", "dfk_exit", "manual")
+_FILE_POLICIES = ("name", "stat", "content")
 _RESOLVERS = ("shallow", "deep")
 
 # What an object of each kind can do at the least, and one that would do.
@@ -72,6 +75,10 @@ def _staging_walltime(value: Any) -> Any:
         return value
 
 
+def _paths(value: Any) -> Any:
+    return None if value is None else _several(value)
+
+
 def _several(value: object) -> Any:
     """A tuple, or what it is: that is complained of together with everything else."""
     if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
@@ -94,7 +101,26 @@ class Config:
     retry_handler: RetryHandler | None = None
     """``f(exception, task)`` says what a failure costs; ``retries`` is what a task may spend."""
     memoizer: Memo | None = None
-    """Where results of apps with ``cache=True`` are kept; None for this kernel's memory."""
+    """Where results of apps with ``cache=True`` are kept; None for what the next five say."""
+    app_cache: bool = True
+    """False: nothing is remembered, whatever apps say."""
+    checkpoint_mode: CheckpointMode | None = None
+    """When results are made safe in the run directory; None keeps them in this kernel's memory.
+
+    ``"task_exit"``: within half a second of each; ``"periodic"``: every ``checkpoint_period``;
+    ``"dfk_exit"``: at the end of the kernel; ``"manual"``: when you call ``checkpoint()``, and at
+    the end.
+    """
+    checkpoint_period: float | str | None = None
+    """Seconds, or text such as ``"00:30:00"``; for ``"periodic"``."""
+    checkpoint_files: Iterable[str | os.PathLike[str]] | None = attrs.field(
+        default=None, converter=_paths
+    )
+    """Runs whose results count; None for the last one and those before it, where there is a
+    ``checkpoint_mode``; empty for none. Named without a mode, they mean ``"task_exit"``."""
+    memo_files: FilePolicy = "stat"
+    """How a File among the arguments counts: by ``"name"``, by ``"stat"`` (size and time of
+    change as well), or by ``"content"``."""
     dependency_resolver: str | DependencyResolver = "shallow"
     """Where futures are looked for in arguments: ``"shallow"``, ``"deep"`` or your own."""
     router: Router | None = None
@@ -131,6 +157,27 @@ class Config:
             return CostBudget(self.retries, self.retry_handler)
         return Retries(self.retries) if self.retries else default_policy()
 
+    def make_memo(self) -> Memo:
+        """The memo that these settings amount to; a new one for each kernel, but for ``memoizer``.
+
+        Raises:
+            PluginError: The store of results cannot be imported.
+        """
+        if not self.app_cache:
+            return NoMemo()
+        if self.memoizer is not None:
+            return self.memoizer
+        files = self.checkpoint_files
+        if self.checkpoint_mode is None and not files:
+            return InMemoryMemo(files=self.memo_files)
+        # By name: the kernel knows no store but through its Protocol.
+        store = resolve("result_stores", "log")(
+            durability="close" if self.checkpoint_mode in ("dfk_exit", "manual") else "interval",
+            interval=0.5 if self.checkpoint_period is None else self.checkpoint_period,
+            resume="last" if files is None else tuple(files),
+        )
+        return StoredMemo(store, files=self.memo_files)
+
     @property
     def resolver(self) -> DependencyResolver:
         """The resolver that ``dependency_resolver`` names."""
@@ -146,6 +193,7 @@ def _complaints(config: Any) -> Iterator[str]:
     yield from _of_parts(config)
     yield from _of_staging(config)
     yield from _of_sinks(config.event_sinks)
+    yield from _of_checkpoints(config)
     if config.exit_mode not in _EXIT_MODES:
         yield _not_one_of("exit_mode", config.exit_mode, _EXIT_MODES)
     if not isinstance(config.run_dir, str | os.PathLike):
@@ -231,6 +279,33 @@ def _of_parts(config: Any) -> Iterator[str]:
             f"std_autopath is {config.std_autopath!r:.100}; it must be a function of the task's "
             "number, its name and the stream, or None"
         )
+
+
+def _of_checkpoints(config: Any) -> Iterator[str]:
+    mode, period, files = config.checkpoint_mode, config.checkpoint_period, config.checkpoint_files
+    if mode is not None and mode not in _CHECKPOINT_MODES:
+        yield _not_one_of("checkpoint_mode", mode, _CHECKPOINT_MODES) + ", or None"
+    if (mode == "periodic") != (period is not None):
+        yield (
+            f"checkpoint_mode is {mode!r} and checkpoint_period is {period!r}; a period is for "
+            '"periodic", which needs one, such as checkpoint_period="00:30:00"'
+        )
+    elif period is not None:
+        try:
+            read_seconds(period, what="checkpoint_period")
+        except (ConfigError, TypeError) as error:
+            yield str(error)
+    if files is not None and not (
+        isinstance(files, tuple) and all(isinstance(one, str | os.PathLike) for one in files)
+    ):
+        yield f"checkpoint_files is {files!r:.100}; write a list of run directories"
+    if config.memoizer is not None and (mode is not None or files):
+        yield (
+            "memoizer and checkpoint_mode or checkpoint_files are both given; write "
+            "memoizer=StoredMemo(LogResultStore(...)) alone, or leave it out"
+        )
+    if config.memo_files not in _FILE_POLICIES:
+        yield _not_one_of("memo_files", config.memo_files, _FILE_POLICIES)
 
 
 def _of_sinks(sinks: Any) -> Iterator[str]:

@@ -23,7 +23,6 @@ from lamina.kernel.protocol import TaskSpec
 from lamina.kernel.rundir import make_run_dir
 from lamina.kernel.stager import Stager, StagingSettings
 from lamina.kernel.task import Task
-from lamina.memo import InMemoryMemo
 from lamina.vocabulary import (
     Clock,
     ClosedError,
@@ -51,7 +50,7 @@ class DataFlowKernel:
         self.config = Config() if config is None else config
         self._clock: Clock = SystemClock() if clock is None else clock
         self._run_dir = make_run_dir(self.config.run_dir)
-        self._memo = InMemoryMemo() if self.config.memoizer is None else self.config.memoizer
+        self._memo = self.config.make_memo()
         self._memo.start(self._run_dir, self._clock)
         sinks = self.config.event_sinks
         self._stream = Dispatcher(sinks) if sinks else None
@@ -203,6 +202,17 @@ class DataFlowKernel:
             Phase.DELAYED: "has failed, and waits before its next attempt",
         }
         return f"{record.described} {what[phase] if phase else 'is being taken in'}"
+
+    def checkpoint(self) -> None:
+        """Return when all results recorded so far survive the death of this machine.
+
+        A future that is done has been recorded. Without a ``checkpoint_mode``, or a memo that
+        writes, nothing can survive, and this returns at once.
+
+        Raises:
+            OSError: They cannot be written; again may help.
+        """
+        self._memo.checkpoint()
 
     def wait_for_current_tasks(self, timeout: float | None = None) -> None:
         """Wait until every task submitted before this call is final.

@@ -23,7 +23,7 @@ from lamina.kernel.fleet import Fleet
 from lamina.kernel.futures import KernelFuture
 from lamina.kernel.graph import Graph
 from lamina.kernel.joins import futures_in, results_in
-from lamina.kernel.memories import Memories
+from lamina.kernel.memories import Memories, missed
 from lamina.kernel.phases import (
     Consult,
     Effect,
@@ -40,7 +40,7 @@ from lamina.kernel.stager import Stager
 from lamina.kernel.task import INTERNAL, Task
 from lamina.kernel.timer import Timer
 from lamina.kernel.troubles import change, trouble_of
-from lamina.memo import Memo
+from lamina.memo import Hit, Memo
 from lamina.retry_policy import Again, RetryPolicy
 from lamina.vocabulary import (
     AttemptId,
@@ -270,9 +270,13 @@ class Engine:
                     task.dependencies, spec.args, spec.kwargs = (), (), {}
                 else:
                     task.args, task.kwargs = spec.args, spec.kwargs
-            if options.cache and (hit := self._memories.find(task)):
-                self.graph.end(task.id, TaskState.MEMO_DONE, hit.value)
-                return
+            if options.cache:
+                found = self._memories.find(task)
+                if isinstance(found, Hit):
+                    self.graph.end(task.id, TaskState.MEMO_DONE, found.value, found.error)
+                    return
+                if self._emit is not None:
+                    self._emit([missed(task, found, self._clock.wall())])
             if options.join or options.inline:
                 label = INTERNAL
             elif File.need_staging:

@@ -3,15 +3,17 @@
 import logging
 from collections.abc import Mapping, Sequence
 
-from lamina.kernel.outputs import marks_of, still_there
+from lamina.kernel.outputs import marks_of, what_changed
 from lamina.kernel.phases import Effect, Resolve
 from lamina.kernel.task import Task
-from lamina.memo import Entry, Hit, Memo, Subject
-from lamina.vocabulary import TaskId, TaskState
+from lamina.memo import Entry, Hit, Memo, Miss, Subject
+from lamina.vocabulary import Cause, Event, TaskId, TaskState
 
-__all__ = ["Memories"]
+__all__ = ["Memories", "missed"]
 
 _LOG = logging.getLogger(__name__)
+
+_RECORDED = frozenset({TaskState.EXEC_DONE, TaskState.FAILED})
 
 
 class Memories:
@@ -21,7 +23,7 @@ class Memories:
         self._memo = memo
         self._asked = False
 
-    def find(self, task: Task) -> Hit | None:
+    def find(self, task: Task) -> Hit | Miss:
         """What is remembered of a task's call, if its outputs are still as they were.
 
         Raises:
@@ -44,12 +46,14 @@ class Memories:
                 )
             )
         found = self._memo.look_up(task.key)
-        return (
-            found if isinstance(found, Hit) and still_there(spec.outputs, found.outputs) else None
-        )
+        if isinstance(found, Hit) and found.error is None:
+            changed = what_changed(spec.outputs, found.outputs)
+            if changed:
+                return Miss(f"it was recorded, and {changed}")
+        return found
 
     def record(self, effects: Sequence[Effect], tasks: Mapping[TaskId, Task]) -> None:
-        """Remember what has ended well, before anybody hears of it."""
+        """Remember what has ended, before anybody hears of it."""
         if not self._asked:
             return
         entries = [entry for effect in effects if (entry := _entry(effect, tasks))]
@@ -61,11 +65,21 @@ class Memories:
             _LOG.exception("the memo could not record %d results", len(entries))
 
 
+def missed(task: Task, miss: Miss, at: float) -> Event:
+    """What is told of a look-up that found nothing; finding out why may read the memo."""
+    return Event(at, "memo.missed", {"task": task.id, "name": task.spec.name, "reason": miss.why()})
+
+
 def _entry(effect: Effect, tasks: Mapping[TaskId, Task]) -> Entry | None:
-    if not isinstance(effect, Resolve) or effect.state is not TaskState.EXEC_DONE:
+    if not isinstance(effect, Resolve) or effect.state not in _RECORDED:
         return None
     task = tasks.get(effect.tasks[0])
     if task is None or task.key is None:
         return None
+    if effect.state is TaskState.FAILED:
+        # Only what its own code raised would be raised again; other failures are of the day.
+        if not task.history or task.history[-1].failure.cause is not Cause.APPLICATION:
+            return None
+        return Entry(task.key, None, task.spec.name, error=effect.error)
     marks = marks_of(task.spec.outputs)
     return None if marks is None else Entry(task.key, effect.value, task.spec.name, marks)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from lamina.memo import OutputMark
 from lamina.vocabulary import File, FileNotLocalError
 
-__all__ = ["marks_of", "still_there"]
+__all__ = ["marks_of", "what_changed"]
 
 
 def marks_of(outputs: Iterable[File]) -> tuple[OutputMark, ...] | None:
@@ -20,9 +20,22 @@ def marks_of(outputs: Iterable[File]) -> tuple[OutputMark, ...] | None:
     return tuple(marks)
 
 
-def still_there(outputs: Sequence[File], marks: Sequence[OutputMark]) -> bool:
-    """Whether each declared output looks as it did when its mark was made."""
-    return marks_of(outputs) == tuple(marks)
+def what_changed(outputs: Sequence[File], marks: Sequence[OutputMark]) -> str:
+    """What is no longer as it was when the marks were made; empty if nothing is."""
+    if len(outputs) != len(marks):
+        return f"it has {len(outputs)} outputs, where it had {len(marks)}"
+    for file, mark in zip(outputs, marks, strict=True):
+        now = _mark(file)
+        if now is None:
+            return f"its output {file.url} is missing"
+        if now != mark:
+            was, is_now = _in_words(mark), _in_words(now)
+            return f"its output {file.url} is not as it was: {was} then, {is_now} now"
+    return ""
+
+
+def _in_words(mark: OutputMark) -> str:
+    return f"{mark.size} bytes changed at {mark.modified / 1e9:.3f}"
 
 
 def _mark(file: File) -> OutputMark | None:

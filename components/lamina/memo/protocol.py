@@ -35,13 +35,15 @@ class OutputMark(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A result to be remembered."""
+    """What a call came to, to be remembered."""
 
     key: MemoKey
     value: Any
     name: str
     """What the task was called, for people who read the store."""
     outputs: tuple[OutputMark, ...] = ()
+    error: BaseException | None = None
+    """What its own code raised, for memos that are told to keep that too."""
 
 
 class Hit(NamedTuple):
@@ -49,12 +51,20 @@ class Hit(NamedTuple):
 
     value: Any
     outputs: tuple[OutputMark, ...] = ()
+    error: BaseException | None = None
+    """What it raised, instead of a value."""
 
 
 class Miss(NamedTuple):
-    """It has not, and why."""
+    """It has not."""
 
     reason: str
+    explain: Callable[[], str] | None = None
+    """Finds out more, at a price; asked only where somebody listens."""
+
+    def why(self) -> str:
+        """Why not, as well as can be said."""
+        return self.reason if self.explain is None else self.explain()
 
 
 class Memo(Protocol):
@@ -85,6 +95,14 @@ class Memo(Protocol):
         """Remember results; futures resolve after it returns.
 
         It does not raise for a result that it cannot keep, but logs it: the task succeeded.
+        """
+        ...
+
+    def checkpoint(self) -> None:
+        """Return when all that was recorded survives the death of this machine, if it ever can.
+
+        Raises:
+            OSError: It cannot be written; again may help.
         """
         ...
 

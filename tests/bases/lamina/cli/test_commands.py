@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 
 from lamina.cli import main
+from lamina.memo_log import LogResultStore
+from lamina.vocabulary import SystemClock
 
 
 def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,3 +44,14 @@ def test_an_error_of_ours_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixt
     (tmp_path / "a.py").write_text("x = 1\n", encoding="utf-8")
     assert main(["demo", "--files", str(tmp_path), "--workers", "0"]) == 1
     assert capsys.readouterr().err.startswith("lamina demo: 0 workers")
+
+
+def test_memo_says_what_is_remembered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["memo", "ls", str(tmp_path)]) == 1
+    assert "holds no checkpoint" in capsys.readouterr().err
+    store = LogResultStore()
+    (tmp_path / "000").mkdir()
+    store.open(tmp_path / "000", SystemClock())
+    store.close()
+    assert main(["memo", "ls", str(tmp_path)]) == 0
+    assert str(tmp_path / "000" / "checkpoint") in capsys.readouterr().out

@@ -55,6 +55,7 @@ def test_each_clause_can_fail() -> None:
             "memo.look_up.stranger": Credulous,
             "memo.record": NoMemo,
             "memo.record.later": KeepsTheFirst,
+            "memo.checkpoint": NoMemo,
             "memo.close.twice": ClosesOnce,
         },
     )

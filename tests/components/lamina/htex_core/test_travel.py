@@ -93,6 +93,15 @@ def test_what_cannot_be_written_is_refused_with_the_reason(plugin: Any, says: st
         write_plugin(plugin, "manager_selector")
 
 
+class Bytes(int):
+    """A whole number that says what it counts."""
+
+
+def test_a_whole_number_of_another_type_may_travel_at_once() -> None:
+    _, options = write_plugin(Outer.Inner(Bytes(2**40)), "it")
+    assert options["size"] == 2**40
+
+
 def test_a_number_that_is_none_may_travel() -> None:
     _, options = write_plugin(WithOptions(math.inf), "it")
     assert options["weight"] == math.inf

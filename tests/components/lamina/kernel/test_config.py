@@ -5,7 +5,8 @@ import pytest
 
 from lamina.events import MemorySink
 from lamina.kernel import Config
-from lamina.memo import InMemoryMemo
+from lamina.memo import InMemoryMemo, StoredMemo
+from lamina.memo_log import LogResultStore
 from lamina.plugins import ConfigErrors
 from lamina.retry_policy import CostBudget, Never, Retries, TaskRecord
 from lamina.routing import RoundRobin
@@ -77,6 +78,45 @@ def test_what_works_is_taken() -> None:
 
 def price(error: BaseException, task: TaskRecord) -> float:
     return 1
+
+
+def test_settings_of_checkpoints_that_cannot_work_are_refused() -> None:
+    memo: dict[str, Any] = {"memoizer": InMemoryMemo()}
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({"checkpoint_mode": "often"}, "it must be one of 'task_exit', 'periodic'"),
+        ({"checkpoint_mode": "periodic"}, "which needs one, such as"),
+        ({"checkpoint_mode": "task_exit", "checkpoint_period": 5}, 'a period is for "periodic"'),
+        ({"checkpoint_mode": "periodic", "checkpoint_period": "soon"}, "checkpoint_period is"),
+        ({"checkpoint_files": "runinfo"}, "write a list of run directories"),
+        ({"checkpoint_files": [3]}, "write a list of run directories"),
+        ({**memo, "checkpoint_mode": "task_exit"}, r"memoizer=StoredMemo\(LogResultStore"),
+        ({**memo, "checkpoint_files": ["x"]}, r"memoizer=StoredMemo\(LogResultStore"),
+        ({"memo_files": "date"}, "it must be one of 'name', 'stat', 'content'"),
+    ]
+    for options, text in refused:
+        with pytest.raises(ConfigErrors, match=text):
+            Config(**options)
+
+
+def test_each_kernel_gets_a_memo_of_its_own() -> None:
+    config = Config(executors=[HandExecutor()], checkpoint_mode="task_exit")
+    assert config.make_memo() is not config.make_memo()
+    given = InMemoryMemo()
+    assert Config(executors=[HandExecutor()], memoizer=given).make_memo() is given
+
+
+def test_the_mode_says_when_results_are_safe() -> None:
+    for mode, period, durability, interval in (
+        ("task_exit", None, "interval", 0.5),
+        ("periodic", "00:30:00", "interval", 1800.0),
+        ("dfk_exit", None, "close", 0.5),
+        ("manual", None, "close", 0.5),
+    ):
+        settings: Any = {"checkpoint_mode": mode, "checkpoint_period": period}
+        memo = Config(executors=[HandExecutor()], **settings).make_memo()
+        assert isinstance(memo, StoredMemo)
+        assert isinstance(memo.store, LogResultStore)
+        assert (memo.store.durability, memo.store.interval) == (durability, interval)
 
 
 def test_retries_are_a_policy() -> None:

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from lamina.kernel import TaskOptions, TaskSpec
-from lamina.kernel.memories import Memories
+from lamina.kernel.memories import Memories, missed
 from lamina.kernel.phases import Prepare, Resolve
 from lamina.kernel.task import Task
-from lamina.memo import Entry, InMemoryMemo
-from lamina.vocabulary import File, TaskId, TaskState
+from lamina.memo import Entry, Hit, InMemoryMemo, Miss
+from lamina.retry_policy import Attempt
+from lamina.vocabulary import Cause, Failure, File, HasStarted, TaskId, TaskState
 
 
 def made(number: int, *args: Any, outputs: tuple[File, ...] = ()) -> Task:
@@ -35,15 +36,15 @@ def test_what_ended_well_is_found_again_and_nothing_else() -> None:
     memories = Memories(InMemoryMemo())
     good, bad, other = made(1, "a"), made(2, "b"), made(3, "c")
     tasks = {task.id: task for task in (good, bad, other)}
-    assert [memories.find(task) for task in tasks.values()] == [None, None, None]
+    assert all(isinstance(memories.find(task), Miss) for task in tasks.values())
     memories.record(
         [ended(good, 5), ended(bad, None, TaskState.FAILED), Prepare([other.id])], tasks
     )
     hit = memories.find(made(4, "a"))
-    assert hit is not None
+    assert isinstance(hit, Hit)
     assert hit.value == 5
-    assert memories.find(made(5, "b")) is None
-    assert memories.find(made(6, "c")) is None
+    assert isinstance(memories.find(made(5, "b")), Miss)
+    assert isinstance(memories.find(made(6, "c")), Miss)
 
 
 def test_a_result_counts_while_its_outputs_are_as_they_were(tmp_path: Path) -> None:
@@ -54,9 +55,11 @@ def test_a_result_counts_while_its_outputs_are_as_they_were(tmp_path: Path) -> N
     memories.find(task)
     memories.record([ended(task, 5)], {task.id: task})
     again = made(2, "a", outputs=(File(str(out)),))
-    assert memories.find(again) is not None
+    assert isinstance(memories.find(again), Hit)
     out.write_text("longer", encoding="utf-8")
-    assert memories.find(again) is None
+    found = memories.find(again)
+    assert isinstance(found, Miss)
+    assert "is not as it was" in missed(again, found, 1.0).facts["reason"]  # type: ignore[operator]
 
 
 def test_a_memo_that_nobody_asks_is_told_nothing() -> None:
@@ -80,3 +83,22 @@ def test_a_memo_that_cannot_record_harms_nobody(caplog: pytest.LogCaptureFixture
     memories.find(task)
     memories.record([ended(task, 5)], {task.id: task})
     assert "the memo could not record 1 results" in caplog.text
+
+
+def failed(task: Task, cause: Cause) -> Resolve:
+    error = ValueError("no")
+    failure = Failure(cause=cause, error=error, started=HasStarted.YES)
+    task.history = [Attempt(failure=failure, executor="hand")]
+    return Resolve([task.id], TaskState.FAILED, None, error)
+
+
+def test_what_its_own_code_raised_is_kept_where_the_memo_wants_it(tmp_path: Path) -> None:
+    memories = Memories(InMemoryMemo(errors=[ValueError]))
+    own, lost = made(1, "a", outputs=(File(tmp_path / "out"),)), made(2, "b")
+    for task, cause in ((own, Cause.APPLICATION), (lost, Cause.WORKER_LOST)):
+        memories.find(task)
+        memories.record([failed(task, cause)], {task.id: task})
+    again = memories.find(made(3, "a", outputs=own.spec.outputs))
+    assert isinstance(again, Hit)
+    assert isinstance(again.error, ValueError)
+    assert isinstance(memories.find(made(4, "b")), Miss)

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from lamina.kernel.outputs import marks_of, still_there
+from lamina.kernel.outputs import marks_of, what_changed
 from lamina.vocabulary import File
 
 
@@ -11,11 +11,12 @@ def test_marks_hold_until_a_file_changes_or_goes(tmp_path: Path) -> None:
     marks = marks_of(outputs)
     assert marks is not None
     assert marks[0].size == 1
-    assert still_there(outputs, marks)
+    assert what_changed(outputs, marks) == ""
     path.write_text("ab")
-    assert not still_there(outputs, marks)
+    assert "is not as it was: 1 bytes changed at" in what_changed(outputs, marks)
     path.unlink()
-    assert not still_there(outputs, marks)
+    assert what_changed(outputs, marks) == f"its output {path} is missing"
+    assert what_changed((), marks) == "it has 0 outputs, where it had 1"
     assert marks_of(outputs) is None
 
 
@@ -24,4 +25,4 @@ def test_a_remote_output_has_no_mark() -> None:
 
 
 def test_no_outputs_are_always_there() -> None:
-    assert still_there((), ())
+    assert what_changed((), ()) == ""

@@ -1,0 +1,68 @@
+"""How a ``File`` among the arguments counts: by its name, or by what is in it as well."""
+
+import hashlib
+import os
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Literal, TypeAlias, get_args
+
+from lamina.vocabulary import ConfigError, File, FileNotLocalError
+
+__all__ = ["FilePolicy", "check_policy", "counting_files", "file_rule"]
+
+FilePolicy: TypeAlias = Literal["name", "stat", "content"]
+"""``"name"``: the URL alone. ``"stat"``: also size and time of change, where it is a file here.
+``"content"``: also a digest of all of it, which reads it at each call."""
+
+_NONE: frozenset[File] = frozenset()
+_POLICY: ContextVar[tuple[FilePolicy, Collection[File]]] = ContextVar(
+    "file_policy", default=("name", _NONE)
+)
+_CHUNK = 1 << 20  # bytes
+
+
+def check_policy(policy: object, what: str) -> None:
+    """See that it is one of the policies.
+
+    Raises:
+        ConfigError: It is not; ``what`` is what the text calls it.
+    """
+    if policy not in get_args(FilePolicy):
+        choice = ", ".join(map(repr, get_args(FilePolicy)))
+        msg = f"{what} is {policy!r:.100}; it must be one of {choice}"
+        raise ConfigError(msg)
+
+
+@contextmanager
+def counting_files(policy: FilePolicy, made: Collection[File] = _NONE) -> Iterator[None]:
+    """Have ``id_for_memo`` count files so, within; of those that the call makes, the name alone."""
+    token = _POLICY.set((policy, made))
+    try:
+        yield
+    finally:
+        _POLICY.reset(token)
+
+
+def file_rule(file: File) -> bytes:
+    """The rule of ``id_for_memo`` for a File. One that is not there counts by name."""
+    name = file.url.encode("utf-8", "surrogateescape")
+    policy, made = _POLICY.get()
+    if policy == "name" or file in made:
+        return name
+    try:
+        path = file.filepath
+        if policy == "content" and os.path.isfile(path):
+            return b"%b\0%b" % (name, _content(path))
+        status = os.stat(path)
+    except (OSError, FileNotLocalError):
+        return name
+    return b"%b\0%d %d" % (name, status.st_size, status.st_mtime_ns)
+
+
+def _content(path: str) -> bytes:
+    state = hashlib.blake2b(digest_size=20)
+    with open(path, "rb", buffering=0) as file:
+        while chunk := file.read(_CHUNK):
+            state.update(chunk)
+    return state.digest()

@@ -1,0 +1,47 @@
+"""Why a call was computed and not found: what was recorded before it, compared with it."""
+
+from collections.abc import Iterable, Sequence
+
+from lamina.memo import StoredResult, differences
+
+__all__ = ["why_computed"]
+
+
+def why_computed(result: StoredResult, before: Iterable[tuple[str, StoredResult]]) -> str:
+    """Why a result that is in a log was computed, given what had been recorded by then.
+
+    ``before`` has the run of each. What it cannot know is whether a run began with those results.
+    """
+    made_of = result.made_of
+    if made_of is None:
+        return "its key does not say what it was made of"
+    best: tuple[Sequence[str], str, StoredResult] | None = None
+    for run, other in before:
+        if other.key == result.key:
+            return _again(result, run, other)
+        if other.made_of is None or other.made_of.function != made_of.function:
+            continue
+        differing = differences(made_of, other.made_of)
+        if best is None or len(differing) <= len(best[0]):  # of equals the latest
+            best = differing, run, other
+    if best is None:
+        return f"no call of {made_of.function} had been recorded"
+    differing, run, other = best
+    what = "; ".join(differing) or "an argument differs in a way that is not recorded"
+    return f"compared with {other.key.hex()[:12]} of run {run}, the most similar before, {what}"
+
+
+def _again(result: StoredResult, run: str, other: StoredResult) -> str:
+    if other.form == "error":
+        return f"run {run} had recorded an exception for it"
+    changed = [
+        then.url for then, now in zip(other.outputs, result.outputs, strict=False) if then != now
+    ]
+    if changed:
+        return (
+            f"run {run} had recorded it, and its output {changed[0]} was no longer as it had been"
+        )
+    return (
+        f"run {run} had recorded it; either this run did not begin with that one, or both ran at "
+        "the same time, or the record could not be read"
+    )

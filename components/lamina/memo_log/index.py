@@ -1,0 +1,292 @@
+"""Where each result is: what can always be found out again by reading the logs.
+
+A published index is a SQLite file that is never changed: a new one takes its place by a rename.
+So it is read without locks, on any file system, by any number of programs, and it does not matter
+whose index wins. It says up to which byte it covers each log; what lies behind is read when a
+store is opened, and kept in a private one, on this machine, that goes with the process.
+"""
+
+import contextlib
+import os
+import sqlite3
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from lamina.memo_log.files import open_own
+
+__all__ = ["FRESH", "Found", "Index", "IndexUnusable", "Snapshot", "Where"]
+
+RECENT = 16
+"""Calls of each function that are remembered for comparison."""
+FRESH = 4096
+"""Results that are held in memory before they go to the private file."""
+
+_APPLICATION = 0x4C4D656D  # "LMem"
+_VERSION = 1
+_TABLES = """
+CREATE TABLE places (
+    key BLOB, log INTEGER, at REAL, start INTEGER, size INTEGER, PRIMARY KEY (key, log)
+) WITHOUT ROWID;
+CREATE TABLE logs (id INTEGER PRIMARY KEY, name TEXT UNIQUE, covered INTEGER);
+CREATE TABLE facts (results INTEGER);
+CREATE TABLE recent (function TEXT, log INTEGER, at REAL, start INTEGER, size INTEGER);
+"""
+_PUT = """
+INSERT INTO places VALUES (?, ?, ?, ?, ?) ON CONFLICT (key, log) DO UPDATE
+SET at = excluded.at, start = excluded.start, size = excluded.size
+WHERE excluded.start >= start
+"""
+_GET = "SELECT log, at, start, size FROM places WHERE key = ?"
+
+
+class IndexUnusable(Exception):  # never leaves the brick: the index is made anew
+    """The published index is none of ours, or broken."""
+
+
+class Where(NamedTuple):
+    """One place where a result is."""
+
+    log: str
+    at: float
+    start: int
+    size: int
+
+
+class Found(NamedTuple):
+    """A result that was found in a log, or put there."""
+
+    key: bytes
+    function: str
+    at: float
+    start: int
+    size: int
+
+
+class Snapshot(NamedTuple):
+    """What was known at one moment, but for the places."""
+
+    unpublished: int
+    rows: int
+    logs: list[tuple[int, str, int]]
+    recent: list[tuple[str, int, float, int, int]]
+
+
+class Index:
+    """All places of all results of some logs. Not for several threads at once.
+
+    ``path`` is where the published one is, and is published; None where there is to be none.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.rows = 0
+        """Results in the published one."""
+        self.unpublished = 0
+        """Results that were added since."""
+        self._ids: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+        self._covered: dict[str, int] = {}
+        self._recent: dict[str, deque[Where]] = {}
+        self._fresh: dict[bytes, tuple[int, float, int, int]] = {}
+        self._private: sqlite3.Connection | None = None
+        self._published: sqlite3.Connection | None = None
+
+    # The published one.
+
+    def load(self) -> bool:
+        """Use the published one; False if there is none.
+
+        Raises:
+            IndexUnusable: What is there cannot be used; ``forget`` it and read the logs.
+        """
+        if self.path is None:
+            return False
+        try:
+            handle = open_own(self.path)
+        except FileNotFoundError:
+            return False
+        except Exception as error:
+            raise IndexUnusable(str(error)) from error
+        os.close(handle)
+        try:
+            self._published = _connect(f"{self.path.absolute().as_uri()}?immutable=1", uri=True)
+            self._read_published(self._published)
+        except sqlite3.DatabaseError as error:
+            raise IndexUnusable(f"{error}") from error
+        return True
+
+    def _read_published(self, published: sqlite3.Connection) -> None:
+        signs = [published.execute(f"PRAGMA {what}").fetchone()[0] for what in _SIGNS]
+        if signs != list(_SIGNS.values()):
+            raise IndexUnusable(f"it is none of ours, or of another version ({signs})")
+        for number, name, covered in published.execute("SELECT id, name, covered FROM logs"):
+            self._ids[name], self._names[number] = number, name
+            self._covered[name] = covered
+        for function, log, at, start, size in published.execute("SELECT * FROM recent"):
+            if log in self._names:
+                calls = self._recent.setdefault(function, deque(maxlen=RECENT))
+                calls.append(Where(self._names[log], at, start, size))
+        (self.rows,) = published.execute("SELECT results FROM facts").fetchone()
+
+    def forget(self) -> None:
+        """Know nothing, as if there had never been a published one."""
+        self.close()
+        self.__init__(self.path)  # type: ignore[misc]  # the one list of what it holds
+
+    def publish(self) -> None:
+        """Put what is known in the place of the published one.
+
+        Raises:
+            OSError: It cannot be written; nothing is lost by that.
+        """
+        snapshot = self.snapshot()
+        self.write(snapshot)
+        self.written(snapshot)
+
+    def snapshot(self) -> Snapshot:
+        """What ``write`` needs, so that it can go on while others find and add."""
+        self._spill()
+        logs = [(number, name, self._covered[name]) for name, number in self._ids.items()]
+        recent = [
+            (function, self._ids[one.log], one.at, one.start, one.size)
+            for function, calls in self._recent.items()
+            for one in calls
+        ]
+        return Snapshot(self.unpublished, self.rows + self.unpublished, logs, recent)
+
+    def write(self, snapshot: Snapshot) -> None:
+        """Publish at least what was there at the snapshot. Any thread may do this, one at a time.
+
+        Raises:
+            OSError: It cannot be written; nothing is lost by that.
+        """
+        if self.path is None:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.{id(self):x}.part")
+        try:
+            os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            with contextlib.closing(_connect(str(partial))) as new:
+                if self._published is not None:  # not the file: it may be another one by now
+                    self._published.backup(new)
+                self._fill(new, snapshot)
+            os.replace(partial, self.path)
+        except sqlite3.Error as error:
+            raise OSError(f"the index cannot be written: {error}") from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _fill(self, new: sqlite3.Connection, snapshot: Snapshot) -> None:
+        new.execute("BEGIN")
+        if self._published is None:
+            for statement in _TABLES.split(";"):
+                new.execute(statement)
+            for what, value in _SIGNS.items():
+                new.execute(f"PRAGMA {what} = {value}")
+        if self._private is not None:
+            rows = self._private.execute("SELECT * FROM places ORDER BY key, log")
+            new.executemany(_PUT, rows)
+        for table in ("logs", "facts", "recent"):
+            new.execute(f"DELETE FROM {table}")
+        new.executemany("INSERT INTO logs VALUES (?, ?, ?)", snapshot.logs)
+        new.execute("INSERT INTO facts VALUES (?)", (snapshot.rows,))
+        new.executemany("INSERT INTO recent VALUES (?, ?, ?, ?, ?)", snapshot.recent)
+        new.execute("COMMIT")
+
+    def written(self, snapshot: Snapshot) -> None:
+        """The snapshot has been published."""
+        self.rows = snapshot.rows
+        self.unpublished -= snapshot.unpublished
+
+    # What is in it.
+
+    def covered(self, log: str) -> int:
+        """Up to which byte a log is in here."""
+        return self._covered.get(log, 0)
+
+    def cover(self, log: str, end: int) -> None:
+        """All of a log up to this byte is in here."""
+        self._id_of(log)
+        self._covered[log] = max(end, self._covered[log])
+
+    def add(self, log: str, found: Iterable[Found]) -> None:
+        """These results are in a log, in the order of their recording."""
+        number = self._id_of(log)
+        for key, function, at, start, size in found:
+            held = self._fresh.get(key)
+            if len(self._fresh) >= FRESH or (held is not None and held[0] != number):
+                self._spill()
+            self._fresh[key] = (number, at, start, size)
+            calls = self._recent.get(function)
+            if calls is None:
+                calls = self._recent[function] = deque(maxlen=RECENT)
+            calls.append(Where(log, at, start, size))
+            self.unpublished += 1
+
+    def find(self, key: bytes) -> list[Where]:
+        """All places of a result, the latest first.
+
+        Raises:
+            IndexUnusable: The published one is broken.
+        """
+        found: dict[int, tuple[float, int, int]] = {}
+        if (held := self._fresh.get(key)) is not None:
+            found[held[0]] = held[1:]
+        for source in (self._private, self._published):
+            if source is not None:
+                try:
+                    rows = source.execute(_GET, (key,)).fetchall()
+                except sqlite3.DatabaseError as error:
+                    raise IndexUnusable(str(error)) from error
+                for log, *place in rows:
+                    found.setdefault(log, tuple(place))
+        if not found:
+            return []
+        places = [Where(self._names[log], *place) for log, place in found.items()]
+        return sorted(places, key=lambda one: one.at, reverse=True)
+
+    def recent(self, function: str) -> Iterable[Where]:
+        """Where the latest calls of a function are."""
+        return tuple(self._recent.get(function, ()))
+
+    def close(self) -> None:
+        """Let go of all files. A second call does nothing."""
+        for source in (self._private, self._published):
+            if source is not None:
+                source.close()
+        self._private = self._published = None
+
+    def _id_of(self, log: str) -> int:
+        number = self._ids.get(log)
+        if number is None:
+            number = self._ids[log] = 1 + max(self._names, default=0)
+            self._names[number] = log
+            self._covered[log] = 0
+        return number
+
+    def _spill(self) -> None:
+        if not self._fresh:
+            return
+        if self._private is None:
+            # Without a name: SQLite keeps it in a file that nobody sees, and that goes with us.
+            self._private = _connect("")
+            self._private.executescript(_TABLES)
+        self._private.execute("BEGIN")
+        rows = sorted((key, *place) for key, place in self._fresh.items())
+        self._private.executemany(_PUT, rows)
+        self._private.execute("COMMIT")
+        self._fresh = {}
+
+
+_SIGNS = {"application_id": _APPLICATION, "user_version": _VERSION}
+
+
+def _connect(where: str, *, uri: bool = False) -> sqlite3.Connection:
+    # The store has a lock of its own, so one connection serves all threads.
+    connection = sqlite3.connect(where, uri=uri, check_same_thread=False, isolation_level=None)
+    if not uri:
+        for setting in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -16384"):
+            connection.execute(f"PRAGMA {setting}").close()
+    return connection

@@ -1,0 +1,44 @@
+from typing import Any
+
+from lamina.memo import OutputMark, StoredResult, Subject, memo_key
+from lamina.memo_commands.reasons import why_computed
+
+
+def f(a: Any, b: Any = 2) -> Any:
+    return a
+
+
+def g(a: Any) -> Any:
+    return a
+
+
+def result(*args: Any, function: Any = f, **changes: Any) -> StoredResult:
+    key = memo_key(Subject(function, args, {}, version=changes.pop("version", "")))
+    return StoredResult(key, "f", 1.0, "value", (), made_of=key.made_of)._replace(**changes)
+
+
+def test_the_first_call_of_a_function_is_the_first() -> None:
+    assert why_computed(result(1), []) == f"no call of {__name__}.f had been recorded"
+    assert why_computed(result(1), [("000", result(1, function=g))]).startswith("no call of")
+
+
+def test_the_most_similar_call_before_is_named_with_what_differs() -> None:
+    before = [("000", result(1, 5)), ("001", result(2, version="x")), ("002", result(7, 8))]
+    said = why_computed(result(1), before)
+    key = before[0][1].key.hex()[:12]
+    assert said.startswith(f"compared with {key} of run 000")
+    assert said.endswith("argument 2 (b) differs")
+
+
+def test_a_call_that_had_been_recorded_says_why_that_did_not_count() -> None:
+    mark = OutputMark("file:///x", 1, 1)
+    written, again = result(1, outputs=(mark,)), result(1, outputs=(mark._replace(modified=2),))
+    said = why_computed(again, [("000", written)])
+    assert said == "run 000 had recorded it, and its output file:///x was no longer as it had been"
+    failed = result(1, form="error")
+    assert "an exception" in why_computed(result(1), [("000", failed)])
+    assert "did not begin with that one" in why_computed(result(1), [("000", result(1))])
+
+
+def test_a_key_of_a_foreign_memo_says_nothing() -> None:
+    assert "does not say" in why_computed(result(1, made_of=None), [])

@@ -1,0 +1,120 @@
+from pathlib import Path
+
+import pytest
+
+from lamina.memo_log.index import FRESH, Found, Index, IndexUnusable, Where
+
+
+def filled(path: Path | None, count: int = 3, log: str = "a") -> Index:
+    index = Index(path)
+    index.add(log, (Found(b"%d" % n, "f", float(n), n * 10, 10) for n in range(count)))
+    index.cover(log, count * 10)
+    return index
+
+
+def test_what_was_added_is_found() -> None:
+    index = filled(None)
+    assert index.find(b"1") == [Where("a", 1.0, 10, 10)]
+    assert index.find(b"9") == []
+    assert index.covered("a") == 30
+    assert index.covered("b") == 0
+    index.publish()  # nowhere
+    index.close()
+
+
+def test_it_is_found_when_there_are_too_many_for_memory() -> None:
+    index = filled(None, FRESH + 10)
+    for n in (0, 1, FRESH - 1, FRESH, FRESH + 9):
+        assert index.find(b"%d" % n) == [Where("a", float(n), n * 10, 10)]
+    index.close()
+
+
+def test_the_latest_is_first_and_a_log_has_one_place_for_a_key() -> None:
+    index = filled(None)
+    index.add("b", [Found(b"1", "f", 5.0, 0, 10)])
+    index.add("a", [Found(b"1", "f", 6.0, 50, 10)])
+    assert index.find(b"1") == [Where("a", 6.0, 50, 10), Where("b", 5.0, 0, 10)]
+    index.close()
+
+
+def test_what_is_published_is_found_by_others_with_what_comes_later(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "index"
+    filled(path, FRESH + 5).publish()
+    index = Index(path)
+    assert index.load()
+    assert index.rows == FRESH + 5
+    assert index.covered("a") == (FRESH + 5) * 10
+    index.add("b", [Found(b"new", "g", 1.0, 0, 10)])
+    index.add("a", [Found(b"1", "f", 9.0, 10**6, 10)])
+    index.publish()
+    index.close()
+    again = Index(path)
+    assert again.load()
+    assert again.rows == FRESH + 7
+    assert again.find(b"new") == [Where("b", 1.0, 0, 10)]
+    assert again.find(b"1") == [Where("a", 9.0, 10**6, 10)]
+    assert [one.start for one in again.recent("g")] == [0]
+    assert len(list(again.recent("f"))) == 16
+    again.close()
+    assert [one.name for one in path.parent.iterdir()] == ["index"]
+
+
+def test_whose_index_wins_does_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "index"
+    filled(path).publish()
+    one, other = Index(path), Index(path)
+    assert one.load()
+    assert other.load()
+    one.add("one", [Found(b"one", "f", 1.0, 0, 10)])
+    other.add("other", [Found(b"other", "f", 1.0, 0, 10)])
+    one.publish()
+    other.publish()
+    assert other.find(b"other")
+    one.close()
+    other.close()
+    last = Index(path)
+    assert last.load()
+    assert last.find(b"other") == [Where("other", 1.0, 0, 10)]
+    assert last.find(b"one") == []
+    assert last.covered("one") == 0  # so its log is read
+    last.close()
+
+
+def test_without_a_published_one_there_is_nothing_to_load(tmp_path: Path) -> None:
+    assert not Index(None).load()
+    assert not Index(tmp_path / "index").load()
+
+
+def test_garbage_and_foreign_files_are_refused_and_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "index"
+    filled(path).publish()
+    whole = path.read_bytes()
+    for content in (b"", b"garbage" * 1000, whole[:100], whole[:60] + b"\0" * 12 + whole[72:]):
+        path.write_bytes(content)
+        index = Index(path)
+        with pytest.raises(IndexUnusable):
+            index.load()
+        index.forget()
+        assert index.find(b"1") == []
+        index.close()
+    path.unlink()
+    path.mkdir()
+    index = Index(path)
+    with pytest.raises(IndexUnusable):
+        index.load()
+    with pytest.raises(OSError, match="directory"):
+        index.publish()
+    index.close()
+
+
+def test_what_breaks_later_is_refused_when_it_is_met(tmp_path: Path) -> None:
+    path = tmp_path / "index"
+    filled(path, 20_000).publish()
+    whole = path.read_bytes()
+    page = 4096
+    path.write_bytes(whole[: 10 * page] + b"\xff" * (len(whole) - 10 * page))
+    index = Index(path)
+    assert index.load()
+    with pytest.raises(IndexUnusable):
+        list(map(index.find, (b"%d" % n for n in range(20_000))))
+    index.close()
