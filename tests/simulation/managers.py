@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lamina.htex_core import (
+    DropForms,
     Give,
     KillWorker,
     LeaveNode,
@@ -14,9 +15,11 @@ from lamina.htex_core import (
     SendOut,
     StartWorker,
 )
-from lamina.htex_core.frames import RESULTS, RETURNED, TASKS
+from lamina.htex_core.frames import DROP as DROP_FORMS
+from lamina.htex_core.frames import FORMS, RESULTS, RETURNED, TASKS, WELCOME
 from tests.simulation.clockwork import Channel, Host, Process, Violation
 from tests.simulation.workers import (
+    DROP,
     DRY,
     FORM,
     MARK,
@@ -108,6 +111,7 @@ class ManagerProcess(Process):
         self.zygote = Zygote(self)
         self.connection: Connection | None = None
         self.left: LeaveNode | None = None
+        self._shared: set[bytes] = set()
         self.told_to_end = False
         self._begun = False
         self.leaving = False
@@ -152,6 +156,7 @@ class ManagerProcess(Process):
             if frame.kind == TASKS and frame.epoch == self.machine.epoch:
                 for wire in frame.body:
                     self.world.truth.arrived(wire[0], self)
+            self._account(frame.kind, frame.body)
             self.told(self.machine.frame(*frame, now), "frame", frame)
         if connection.lost and self.left is None:
             self._hang_up()
@@ -172,6 +177,19 @@ class ManagerProcess(Process):
         self.spins(self.machine.next_deadline(now), did=did)
         if self.left is not None:
             self._leave()
+
+    def _account(self, kind: int, body: Any) -> None:
+        """What is shared comes once to each node, for as long as somebody has it."""
+        if kind == WELCOME:
+            self._shared.clear()
+        elif kind == DROP_FORMS:
+            self._shared.difference_update(body)
+        elif kind == FORMS:
+            for digest, form, *shared in body:
+                if shared and form is not None:
+                    if digest in self._shared:
+                        raise Violation(f"{digest!r} was sent to {self.name} twice")
+                    self._shared.add(digest)
 
     def told(self, effects: Sequence[ManagerEffect], what: str, *facts: Any) -> None:
         """The machine has been told of an event; these are its effects."""
@@ -269,6 +287,10 @@ class ManagerProcess(Process):
             self.burn()
             if type(effect) is Give:
                 self._give(effect)
+            elif type(effect) is DropForms:
+                pipe = self.pipes.get(effect.worker)
+                for digest in effect.digests if pipe is not None and not pipe.hung_up else ():
+                    pipe.down.send((DROP, digest), *QUICK)
             elif type(effect) is SendOut:
                 self._send(effect)
             elif type(effect) is Recall:
@@ -299,7 +321,9 @@ class ManagerProcess(Process):
         pipe.claims += len(effect.tasks)
         if pipe.hung_up:
             return
-        for digest, _ in effect.forms:
+        for digest, form in effect.forms:
+            if form is None:
+                self.world.truth.is_not_there(digest, pipe.worker.runs)
             pipe.down.send((FORM, digest), *QUICK)
         for wire in effect.tasks:
             pipe.down.send((TASK, wire), *QUICK)

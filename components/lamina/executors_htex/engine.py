@@ -19,12 +19,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
+from weakref import ref
 
-from lamina.codec import Codec
+from lamina.codec import Codec, Content
 from lamina.executors import News, Outcome, Report, Site, Started, TaskRequest
 from lamina.executors_htex.blocks import Blocks
 from lamina.executors_htex.link import Link
@@ -39,6 +40,7 @@ from lamina.htex_core import (
     ClientMachine,
     Deliver,
     Ended,
+    Form,
     Levels,
     MalformedFrame,
     ManagerCame,
@@ -50,6 +52,7 @@ from lamina.htex_core import (
     StartInterchange,
     Unfit,
     unpack,
+    wrapped,
     write_plugin,
 )
 from lamina.processes import Identity, has_ended, own_identity, tail
@@ -62,6 +65,15 @@ _LOG = logging.getLogger(__name__)
 LEAVING = 3.0  # seconds that the interchange has for telling the managers to leave
 LOOK_FOR_MANAGERS = 0.25  # seconds between two looks whether an awaited manager still lives
 GATHER_LIMIT = 64  # tasks; whoever brings one more sends them all
+
+
+class _HandleGone(NamedTuple):
+    """The program has dropped the last handle to a shared object."""
+
+    digest: bytes
+
+
+_News: TypeAlias = ClientEffect | Outcome | _HandleGone
 
 
 class Engine:
@@ -80,7 +92,8 @@ class Engine:
         )
         self._link: Link | None = None
         self._reports: dict[int, Report] = {}
-        self._deliveries: SimpleQueue[list[ClientEffect] | list[Outcome] | None] = SimpleQueue()
+        self._deliveries: SimpleQueue[Sequence[_News] | None] = SimpleQueue()
+        self._shared: dict[bytes, ref[Content]] = {}
         self._closed = False
         self._hangup, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._io_awake = True
@@ -112,11 +125,12 @@ class Engine:
         """Take attempts; False when it has been closed."""
         sent: list[Written] = []
         bad: list[Outcome] = []
+        shared: dict[int, list[Content]] = {}
         reports = self._reports
         for task in tasks:
             reports[task.attempt] = report
             try:
-                sent.append(write(task, self.codec, self._order))
+                sent.append(write(task, self.codec, self._order, shared))
             except Exception as error:  # whatever the user's classes do while pickled
                 bad.append(unsendable(task, error))
         machine = self._machine
@@ -126,7 +140,7 @@ class Engine:
                     reports.pop(task.attempt, None)
                 return False
             before = machine.outstanding
-            self._perform(machine.submitted(sent))
+            self._perform(machine.submitted(sent, self._told_of(shared)))
             short = before <= machine.slots < machine.outstanding
             link = self._link
             if link is not None and link.gathered:
@@ -140,6 +154,31 @@ class Engine:
         if bad:
             self._deliveries.put(bad)
         return True
+
+    def _told_of(
+        self, shared: Mapping[int, Sequence[Content]]
+    ) -> Mapping[int, Sequence[tuple[bytes, Form]]]:
+        """What tasks share, for the machine, which will hear when no handle is left to it."""
+        for contents in shared.values():
+            for content in contents:
+                known = self._shared.get(content.digest)
+                if known is None or known() is not content:
+                    told = _tell_when_gone(self._deliveries, content.digest)
+                    self._shared[content.digest] = ref(content, told)
+        return {
+            attempt: [(content.digest, wrapped(content.data)) for content in contents]
+            for attempt, contents in shared.items()
+        }
+
+    def _let_go(self, digest: bytes) -> None:
+        with self._lock:
+            known = self._shared.get(digest)
+            if self._closed or known is None or known() is not None:
+                return  # there is another handle to the same by now
+            del self._shared[digest]
+            self._perform(self._machine.handle_gone(digest))
+            if self._link is not None:
+                self._flush(self._link)
 
     def cancel(self, attempts: Collection[AttemptId]) -> None:
         """Stop these attempts."""
@@ -343,7 +382,7 @@ class Engine:
 
     def _sort(
         self,
-        item: ClientEffect | Outcome,
+        item: _News,
         by_report: dict[int, tuple[Report, list[News]]],
     ) -> None:
         for news in self._news_of(item):
@@ -352,13 +391,15 @@ class Engine:
             if report is not None:
                 by_report.setdefault(id(report), (report, []))[1].append(news)
 
-    def _news_of(self, item: ClientEffect | Outcome) -> Sequence[News]:
+    def _news_of(self, item: _News) -> Sequence[News]:
         if isinstance(item, Outcome):
             return [item]
         if isinstance(item, Deliver):
             return [outcome_of(wire, item.manager, self.codec) for wire in item.outcomes]
         if isinstance(item, Ended):
             return outcomes_of_ended(item)
+        if isinstance(item, _HandleGone):
+            self._let_go(item.digest)
         if isinstance(item, Unfit):
             _LOG.critical("executor %r: %s", self.settings.label, item.reason)
         if isinstance(item, Ran):
@@ -415,6 +456,17 @@ class Engine:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(config, file)
+
+
+def _tell_when_gone(
+    deliveries: "SimpleQueue[Sequence[_News] | None]", digest: bytes
+) -> Callable[[object], None]:
+    """Called wherever the last handle is dropped, perhaps within our own lock: it only says so."""
+
+    def gone(_: object) -> None:
+        deliveries.put([_HandleGone(digest)])
+
+    return gone
 
 
 def _drain(handle: int) -> None:

@@ -16,6 +16,7 @@ from lamina.htex_core.client import (
     Unfit,
 )
 from lamina.htex_core.codec import MalformedFrame, Parts, pack, pack_parts, unpack
+from lamina.htex_core.forms import Form
 from lamina.htex_core.frames import (
     CONFIG,
     PROTOCOL,
@@ -45,6 +46,7 @@ from lamina.htex_core.interchange import (
 )
 from lamina.htex_core.limits import memory_limit
 from lamina.htex_core.manager import (
+    DropForms,
     Give,
     KillWorker,
     LeaveNode,
@@ -85,10 +87,12 @@ __all__ = [
     "ClientEffect",
     "ClientMachine",
     "Deliver",
+    "DropForms",
     "Ended",
     "FewestFreeManagerSelector",
     "FirstInFirstOut",
     "Forget",
+    "Form",
     "Frame",
     "FrameCutter",
     "Give",

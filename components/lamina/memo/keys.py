@@ -30,6 +30,7 @@ from typing import Any
 
 import attrs
 
+from lamina.codec import Shared
 from lamina.memo.protocol import MemoKey, Subject
 from lamina.vocabulary import File, LaminaError
 
@@ -135,6 +136,7 @@ id_for_memo.register(str, _builtin(lambda value: value.encode("utf-8", "surrogat
 for _raw in (bytes, bytearray):
     id_for_memo.register(_raw, _builtin(lambda value: _digest((bytes(value),))))
 id_for_memo.register(range, lambda value: repr(value).encode())
+id_for_memo.register(Shared, lambda value: value.digest)
 id_for_memo.register(File, lambda value: value.url.encode("utf-8", "surrogateescape"))
 
 

@@ -2,11 +2,11 @@ import threading
 
 import pytest
 
-from lamina.codec import PickleCodec
+from lamina.codec import Content, PickleCodec, Shared
 from lamina.codec_cloudpickle import CloudpickleCodec
 from lamina.executors import Call, Payload, TaskRequest
 from lamina.executors_htex.wiring import unsendable, write, write_initializer
-from lamina.htex_core import QueuedTask, comparable
+from lamina.htex_core import QueuedTask, comparable, unwrapped
 from lamina.vocabulary import (
     AttemptId,
     Cause,
@@ -135,3 +135,18 @@ def test_an_initializer_is_a_call_for_every_worker() -> None:
 def test_an_initializer_that_cannot_be_sent_is_refused() -> None:
     with pytest.raises(ConfigError, match="the initializer and its initargs cannot be sent"):
         write_initializer(abs, (threading.Lock(),), PickleCodec())
+
+
+def test_what_a_task_shares_is_noted_and_goes_by_digest() -> None:
+    handle = Shared(bytes(100_000), PickleCodec().dump)
+    shared: dict[int, list[Content]] = {}
+    (_, _, buffers, _), _, _ = write(
+        TaskRequest(ATTEMPT, Call(len, ([handle],))), PickleCodec(), shared=shared
+    )
+    assert sum(map(len, buffers)) < 1000
+    assert [content.digest for content in shared[ATTEMPT]] == [handle.digest]
+    write(TaskRequest(AttemptId(8), Call(len, ([1],))), PickleCodec(), shared=shared)
+    assert [*shared] == [ATTEMPT]
+    (_, _, buffers, _), _, _ = write(TaskRequest(ATTEMPT, Call(len, (handle,))), PickleCodec())
+    function, args, _ = PickleCodec().load_call([unwrapped(each) for each in buffers], None)
+    assert function(*args) == 100_000

@@ -25,6 +25,7 @@ from lamina.htex_core.frames import (
     ADMIT,
     CANCEL,
     CREDIT,
+    DROP,
     FENCE,
     FORMS,
     JOINED,
@@ -192,9 +193,10 @@ def test_a_form_travels_once_and_again_only_when_asked_for() -> None:
         SendUp(FORMS, [[b"d", b"form"]]),
         SendUp(TASKS, [wire(1, b"d"), wire(2, b"d")]),
     ]
-    assert machine.frame(NEED, 1, [b"d", b"?"], 0.0) == [SendUp(FORMS, [[b"d", b"form"]])]
+    asked = machine.frame(NEED, 1, [b"d", b"?"], 0.0)
+    assert asked == [SendUp(FORMS, [[b"d", b"form"], [b"?", None]])]  # nobody waits for nothing
     machine.frame(RESULTS, 1, ["m", 1, [outcome(1), outcome(2)]], 0.0)
-    assert machine.frame(NEED, 1, [b"d"], 0.0) == []
+    assert machine.frame(NEED, 1, [b"d"], 0.0) == [SendUp(FORMS, [[b"d", None]])]
 
 
 def test_a_lost_manager_ends_its_attempts_and_says_which_had_started() -> None:
@@ -494,4 +496,51 @@ def test_a_failed_initializer_ends_everything_and_says_where_and_why() -> None:
         Ended([2], "executor_lost", unfit.reason, "no"),
         Ended([1], "executor_lost", unfit.reason, "unknown"),
     ]
+    machine.check()
+
+
+def sharing(machine: ClientMachine, attempt: int) -> list[ClientEffect]:
+    return machine.submitted([(wire(attempt), 0.0, None)], {attempt: [(b"s", b"it")]})
+
+
+def test_what_is_shared_is_sent_when_asked_for_and_dropped_with_its_last_user() -> None:
+    machine = running()
+    assert sharing(machine, 1) == [SendUp(TASKS, [wire(1)])]
+    sharing(machine, 2)
+    assert machine.frame(NEED, 1, [b"s"], 0.0) == [SendUp(FORMS, [[b"s", b"it", True]])]
+    machine.frame(RESULTS, 1, ["m", 1, [outcome(1)]], 0.0)
+    assert machine.handle_gone(b"s") == []
+    machine.check()
+    *_, dropped = machine.frame(RESULTS, 1, ["m", 2, [outcome(2)]], 0.0)
+    assert dropped == SendUp(DROP, [b"s"])
+    assert machine.frame(NEED, 1, [b"s"], 0.0) == [SendUp(FORMS, [[b"s", None]])]
+    machine.check()
+
+
+def test_a_handle_keeps_what_it_stands_for_while_no_task_needs_it() -> None:
+    machine = running()
+    sharing(machine, 1)
+    machine.frame(RESULTS, 1, ["m", 1, [outcome(1)]], 0.0)
+    assert machine.frame(NEED, 1, [b"s"], 0.0) == [SendUp(FORMS, [[b"s", b"it", True]])]
+    assert machine.handle_gone(b"s") == [SendUp(DROP, [b"s"])]
+    assert machine.handle_gone(b"s") == []
+    sharing(machine, 2)  # somebody shares the same again
+    machine.check()
+
+
+def test_a_cancelled_task_needs_nothing() -> None:
+    machine = running(credit=0)
+    sharing(machine, 1)
+    machine.handle_gone(b"s")
+    assert machine.cancelled([1])[-1] == SendUp(DROP, [b"s"])
+    machine.check()
+
+
+def test_the_next_interchange_is_sent_what_is_shared_when_it_asks() -> None:
+    machine = running()
+    sharing(machine, 1)
+    machine.interchange_died(1.0, "killed")
+    machine.frame(READY, 2, {}, 1.0)
+    machine.frame(JOINED, 2, [list(info("m")), [1], []], 1.0)
+    assert machine.frame(NEED, 2, [b"s"], 1.0) == [SendUp(FORMS, [[b"s", b"it", True]])]
     machine.check()

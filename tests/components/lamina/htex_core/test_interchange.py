@@ -24,6 +24,7 @@ from lamina.htex_core.frames import (
     ADMIT,
     CANCEL,
     CREDIT,
+    DROP,
     FENCE,
     FORMS,
     GOODBYE,
@@ -555,3 +556,35 @@ def test_in_a_random_walk_no_attempt_is_with_two_managers_and_none_waits_beside_
 def test_a_failed_initializer_is_passed_on_with_the_name_of_its_manager() -> None:
     machine = running(a=2)
     assert machine.manager_frame(b"a", UNFIT, 1, "why", 0.0) == [ToClient(UNFIT, ["a", "why"])]
+
+
+def test_what_several_managers_need_is_asked_for_once_and_sent_to_those() -> None:
+    machine = running(a=2, b=2, c=2)
+    assert machine.manager_frame(b"a", NEED, 1, [b"s"], 0.0) == [ToClient(NEED, [b"s"])]
+    assert machine.manager_frame(b"b", NEED, 1, [b"s"], 0.0) == []
+    entry = [b"s", b"it", True]
+    assert machine.client_frame(FORMS, [entry], 0.0) == [
+        ToManager(b"a", FORMS, [entry]),
+        ToManager(b"b", FORMS, [entry]),
+    ]
+    # Another that comes later has it from here.
+    assert machine.manager_frame(b"c", NEED, 1, [b"s"], 0.0) == [ToManager(b"c", FORMS, [entry])]
+
+
+def test_what_nobody_has_is_said_to_whom_it_was_asked_for() -> None:
+    machine = running(a=2)
+    machine.manager_frame(b"a", NEED, 1, [b"s"], 0.0)
+    assert machine.client_frame(FORMS, [[b"s", None]], 0.0) == [
+        ToManager(b"a", FORMS, [[b"s", None]])
+    ]
+    assert machine.manager_frame(b"a", NEED, 1, [b"s"], 0.0) == [ToClient(NEED, [b"s"])]
+
+
+def test_what_is_not_needed_any_more_is_dropped_here_and_everywhere_below() -> None:
+    machine = running(a=2, b=2)
+    machine.client_frame(FORMS, [[b"s", b"it", True]], 0.0)
+    assert machine.client_frame(DROP, [b"s"], 0.0) == [
+        ToManager(b"a", DROP, [b"s"]),
+        ToManager(b"b", DROP, [b"s"]),
+    ]
+    assert machine.manager_frame(b"a", NEED, 1, [b"s"], 0.0) == [ToClient(NEED, [b"s"])]

@@ -9,6 +9,7 @@ from lamina.htex_core import (
     PROTOCOL,
     UNDONE,
     VALUE,
+    DropForms,
     Give,
     KillWorker,
     LeaveNode,
@@ -23,6 +24,7 @@ from lamina.htex_core import (
 from lamina.htex_core.frames import (
     ACK,
     CANCEL,
+    DROP,
     FORMS,
     GOODBYE,
     HEARTBEAT,
@@ -696,3 +698,39 @@ def test_an_initializer_that_fails_before_we_are_known_is_told_once_we_are() -> 
     effects = machine.frame(WELCOME, 1, None, 0.0)
     assert effects[0] == SendOut(UNFIT, "ValueError: no")
     assert isinstance(effects[-1], LeaveNode)
+
+
+SHARED = [b"s", b"it", True]
+
+
+def test_what_is_shared_is_asked_for_once_whoever_needs_it() -> None:
+    machine = running(3)
+    assert machine.worker_needs(0, [b"s"], 0.0) == [SendOut(NEED, [b"s"])]
+    assert machine.worker_needs(1, [b"s"], 0.0) == []
+    machine.worker_died(0, "killed", 0, 0.0)
+    assert machine.frame(FORMS, 1, [SHARED], 0.0) == [Give(1, [], [(b"s", b"it")])]
+    assert machine.worker_needs(2, [b"s"], 0.0) == [Give(2, [], [(b"s", b"it")])]
+
+
+def test_it_stays_until_it_is_dropped_and_workers_hear_of_that() -> None:
+    machine = running(2)
+    machine.worker_needs(0, [b"s"], 0.0)
+    machine.frame(FORMS, 1, [SHARED], 0.0)
+    assert machine.frame(DROP, 1, [b"s", b"x"], 0.0) == [DropForms(0, [b"s"])]
+    assert machine.frame(DROP, 1, [b"s"], 0.0) == []
+    assert machine.worker_needs(1, [b"s"], 0.0) == [SendOut(NEED, [b"s"])]
+
+
+def test_a_worker_hears_that_nobody_has_what_it_needs() -> None:
+    machine = running()
+    machine.worker_needs(0, [b"s"], 0.0)
+    assert machine.frame(FORMS, 1, [[b"s", None]], 0.0) == [Give(0, [], [(b"s", None)])]
+    assert machine.worker_needs(0, [b"s"], 0.0) == [SendOut(NEED, [b"s"])]
+
+
+def test_what_has_not_come_is_asked_for_again_on_the_next_connection() -> None:
+    machine = running()
+    machine.worker_needs(0, [b"s"], 0.0)
+    machine.reconnected(1.0)
+    assert machine.worker_needs(0, [b"t"], 1.0) == []
+    assert machine.frame(WELCOME, 2, None, 1.0) == [SendOut(NEED, [b"s", b"t"])]
