@@ -167,6 +167,7 @@ class _Shell:
             heartbeat_threshold=config["heartbeat_threshold"],
             wall_offset=time.time() - time.monotonic(),
             binder=binder,
+            prefetch=config.get("prefetch"),
             offer=offer.totals(),
         )
         said = config.get("initializer")

@@ -448,6 +448,7 @@ class Engine:
             "keys": self._config["keys"],
             "package": self.package,
             "initializer": None if self._initializer is None else self._initializer.as_json(),
+            "prefetch": self.settings.prefetch_capacity,
             "program": list(own_identity()),
             "sys_path": [str(Path(entry).resolve()) for entry in sys.path if Path(entry).exists()],
             "workers": self.settings.max_workers_per_node,

@@ -65,6 +65,7 @@ __all__ = [
 
 ACK_WITHIN = 0.05  # seconds; sooner if tasks go the same way
 ACKS_LIMIT = 64  # batches of results
+STALE_LIMIT = 64  # numbers of tasks that are gone in the queue, or as many as there are others
 
 
 class StartInterchange(NamedTuple):
@@ -186,6 +187,8 @@ class ClientMachine:
     _queue: Queue = attrs.field(
         default=attrs.Factory(lambda self: self.make_queue(), takes_self=True), init=False
     )
+    _stale: int = attrs.field(default=0, init=False)
+    """Tasks in the queue that have ended without being taken from it."""
     _forms: dict[bytes, list[Any]] = attrs.field(factory=dict, init=False)
     """By digest: the form, and for how many it is kept: tasks, and the handle if it is shared."""
     _forms_sent: set[bytes] = attrs.field(factory=set, init=False)
@@ -366,7 +369,7 @@ class ClientMachine:
         self._doubtful.clear()
         self._awaited.clear()
         self._queue = self.make_queue()
-        self._granted = 0
+        self._granted = self._stale = 0
         effects: list[ClientEffect] = []
         if self._ready:
             effects.append(SendUp(STOP, reason))
@@ -482,15 +485,15 @@ class ClientMachine:
             task = self._tasks.get(attempt)
             if task is None or task.place == _QUEUED:
                 continue
+            if task.cancelled:
+                self._forget(attempt)
+                ended.append(attempt)
+                continue
             if task.place == _GRANTED:
                 self._granted -= 1
             self._doubtful.discard(attempt)
             task.place = _QUEUED
-            if task.cancelled:
-                self._forget(attempt)
-                ended.append(attempt)
-            else:
-                self._queue.push(attempt, task.rank, first=True)
+            self._queue.push(attempt, task.rank, first=True)
         effects: list[ClientEffect] = []
         if ended:
             effects.append(Ended(ended, "cancelled", "it was cancelled before it started", "no"))
@@ -522,7 +525,8 @@ class ClientMachine:
                 break
             task = self._tasks.get(attempt)
             if task is None or task.place != _QUEUED:
-                continue  # cancelled while it waited
+                self._stale -= 1  # cancelled while it waited
+                continue
             task.place = _GRANTED
             batch.append(task.wire)
             digest = task.wire[1]
@@ -570,6 +574,11 @@ class ClientMachine:
             self._granted -= 1
         elif task.place == _DOUBTFUL:
             self._doubtful.discard(attempt)
+        else:
+            self._stale += 1
+            if self._stale > max(STALE_LIMIT, len(self._tasks)):
+                self._queue.keep(self._tasks.__contains__)
+                self._stale = 0
         digest = task.wire[1]
         if digest is not None:
             self._release(digest)
@@ -619,6 +628,7 @@ class ClientMachine:
             places[task.place] += 1
         assert places[_GRANTED] == self._granted, (places, self._granted)
         assert self.slots == sum(info.slots for info in self.managers.values())
+        assert len(self._queue) == places[_QUEUED] + self._stale
         assert places[_DOUBTFUL] == len(self._doubtful)
         assert not self._doubtful or self._awaited or not self._ready
         used: dict[bytes, int] = {}

@@ -192,6 +192,8 @@ class ManagerMachine:
     """What to add to ``now`` for seconds since the epoch."""
     binder: ResourceBinder | None = None
     """It has looked at the node already. Without one, no task gets what it asks for."""
+    prefetch: int | None = None
+    """Tasks beyond its workers that it is to hold; None for as many as are short."""
     offer: Mapping[str, float] = attrs.field(factory=dict)
     """What tasks may ask for, by name, and how much of it there is in all."""
 
@@ -234,10 +236,12 @@ class ManagerMachine:
 
     @property
     def capacity(self) -> int:
-        """How many tasks it wants to hold: one for each worker, more while they are short."""
+        """How many tasks it wants to hold: one for each worker, and those that are prefetched."""
         if self.leaving is not None:
             return 0
         slots = self.info.slots
+        if self.prefetch is not None:
+            return slots + self.prefetch
         if self._estimate is None:
             return slots
         ahead = int(PREFETCH_TIME / max(self._estimate, 1e-6))

@@ -1,7 +1,10 @@
 """The client's machine: one truth about every unresolved attempt."""
 
 import random
+from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from lamina.htex_core import (
     Broken,
@@ -19,7 +22,7 @@ from lamina.htex_core import (
     StartInterchange,
     Unfit,
 )
-from lamina.htex_core.client import ACK_WITHIN, ACKS_LIMIT
+from lamina.htex_core.client import ACK_WITHIN, ACKS_LIMIT, STALE_LIMIT
 from lamina.htex_core.frames import (
     ACK,
     ADMIT,
@@ -40,6 +43,7 @@ from lamina.htex_core.frames import (
     UNFIT,
     VALUE,
 )
+from lamina.htex_core.orders import Levels, Queue
 
 
 def info(uid: str) -> ManagerInfo:
@@ -543,4 +547,22 @@ def test_the_next_interchange_is_sent_what_is_shared_when_it_asks() -> None:
     machine.frame(READY, 2, {}, 1.0)
     machine.frame(JOINED, 2, [list(info("m")), [1], []], 1.0)
     assert machine.frame(NEED, 2, [b"s"], 1.0) == [SendUp(FORMS, [[b"s", b"it", True]])]
+    machine.check()
+
+
+@pytest.mark.parametrize("make_queue", [Levels, Sorted])
+def test_the_queue_forgets_what_was_cancelled_although_nobody_takes_from_it(
+    make_queue: Callable[[], Queue],
+) -> None:
+    machine = ClientMachine(patience=30.0, make_queue=make_queue)
+    machine.start(0.0)
+    for first in range(0, 10_000, 1000):
+        machine.submitted([(wire(number), 1.0, None) for number in range(first, first + 1000)])
+        machine.cancelled(range(first + 1, first + 1000))
+        machine.check()
+        assert len(machine._queue) <= 2 * max(STALE_LIMIT, machine.outstanding)
+    machine.frame(READY, 1, {}, 0.0)
+    machine.frame(JOINED, 1, [list(info("m")), [], []], 0.0)
+    (granted,) = machine.frame(CREDIT, 1, 100, 0.0)
+    assert granted == SendUp(TASKS, [wire(number) for number in range(0, 10_000, 1000)])
     machine.check()

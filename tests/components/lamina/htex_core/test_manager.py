@@ -734,3 +734,18 @@ def test_what_has_not_come_is_asked_for_again_on_the_next_connection() -> None:
     machine.reconnected(1.0)
     assert machine.worker_needs(0, [b"t"], 1.0) == []
     assert machine.frame(WELCOME, 2, None, 1.0) == [SendOut(NEED, [b"s", b"t"])]
+
+
+@pytest.mark.parametrize("prefetch", [0, 3])
+def test_it_holds_as_many_tasks_beyond_its_workers_as_it_is_told(prefetch: int) -> None:
+    machine = ManagerMachine(
+        info(2), heartbeat_period=10.0, heartbeat_threshold=30.0, prefetch=prefetch
+    )
+    assert machine.capacity == 2 + prefetch
+    machine.start(0.0)
+    machine.frame(WELCOME, 1, None, 0.0)
+    machine.worker_up(0, 0.0)
+    for took in (0.0, 100.0):
+        give(machine, 1)
+        machine.worker_ended_task(0, outcome(1, took), 0.0)
+        assert machine.capacity == 2 + prefetch
