@@ -30,6 +30,7 @@ from lamina.executors import News, Outcome, Report, Site, Started, TaskRequest
 from lamina.executors_htex.blocks import Blocks
 from lamina.executors_htex.link import Link
 from lamina.executors_htex.outcomes import outcome_of, outcomes_of_ended
+from lamina.executors_htex.repeats import LARGE, Repeats
 from lamina.executors_htex.settings import Settings
 from lamina.executors_htex.standing import BlockStanding
 from lamina.executors_htex.wiring import Written, unsendable, write, write_initializer
@@ -94,6 +95,7 @@ class Engine:
         self._reports: dict[int, Report] = {}
         self._deliveries: SimpleQueue[Sequence[_News] | None] = SimpleQueue()
         self._shared: dict[bytes, ref[Content]] = {}
+        self._repeats = Repeats()
         self._closed = False
         self._hangup, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._io_awake = True
@@ -130,9 +132,14 @@ class Engine:
         for task in tasks:
             reports[task.attempt] = report
             try:
-                sent.append(write(task, self.codec, self._order, shared))
+                written = write(task, self.codec, self._order, shared)
             except Exception as error:  # whatever the user's classes do while pickled
                 bad.append(unsendable(task, error))
+            else:
+                sent.append(written)
+                buffers = written[0][2]
+                if len(buffers) > 1 or len(buffers[0]) >= LARGE:
+                    self._repeats.look(task, [*map(len, buffers)])
         machine = self._machine
         with self._lock:
             if self._closed:

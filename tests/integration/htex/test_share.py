@@ -6,6 +6,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from lamina.apps import share
 from lamina.executors import (
     Call,
@@ -107,3 +109,12 @@ def test_pools_of_others_hand_over_the_object(site: Site) -> None:
     (outcome,) = news
     assert isinstance(outcome, Outcome)
     assert outcome.value == [1, 2, 3]
+
+
+def test_a_large_argument_that_is_sent_again_and_again_makes_the_log_suggest_it(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    executor, large = make(), bytes(2 * MIB)
+    for _ in range(5):
+        assert executor.submit(len, large).result(PATIENCE) == 2 * MIB
+    assert len([said for said in caplog.messages if "share(it)" in said]) == 1
