@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lamina.htex_core import (
+    DropForms,
     Give,
     KillWorker,
     LeaveNode,
@@ -14,9 +15,11 @@ from lamina.htex_core import (
     SendOut,
     StartWorker,
 )
-from lamina.htex_core.frames import DRAIN, RESULTS, RETURNED, TASKS
+from lamina.htex_core.frames import DRAIN, FORMS, RESULTS, RETURNED, TASKS, WELCOME
+from lamina.htex_core.frames import DROP as DROP_FORMS
 from tests.simulation.clockwork import Channel, Host, Process, Violation
 from tests.simulation.workers import (
+    DROP,
     DRY,
     FORM,
     MARK,
@@ -118,6 +121,7 @@ class ManagerProcess(Process):
         self.left: LeaveNode | None = None
         self.drains_at = math.inf
         """When it drains of its own accord, on its own clock."""
+        self._shared: set[bytes] = set()
         self.told_to_end = False
         self.drains = False
         """Whether it has been told to drain, or does so of its own accord."""
@@ -168,6 +172,7 @@ class ManagerProcess(Process):
                     self.world.truth.arrived(wire[0], self)
             if frame.kind == DRAIN and frame.epoch == self.machine.epoch:
                 self.drains = True
+            self._account(frame.kind, frame.body)
             self.told(self.machine.frame(*frame, now), "frame", frame)
         if self.drains_at <= now and not self.drains and self._begun and self.left is None:
             self.drains = did = True
@@ -192,6 +197,19 @@ class ManagerProcess(Process):
         self.spins(self.machine.next_deadline(now), did=did)
         if self.left is not None:
             self._leave()
+
+    def _account(self, kind: int, body: Any) -> None:
+        """What is shared comes once to each node, for as long as somebody has it."""
+        if kind == WELCOME:
+            self._shared.clear()
+        elif kind == DROP_FORMS:
+            self._shared.difference_update(body)
+        elif kind == FORMS:
+            for digest, form, *shared in body:
+                if shared and form is not None:
+                    if digest in self._shared:
+                        raise Violation(f"{digest!r} was sent to {self.name} twice")
+                    self._shared.add(digest)
 
     def told(self, effects: Sequence[ManagerEffect], what: str, *facts: Any) -> None:
         """The machine has been told of an event; these are its effects."""
@@ -289,6 +307,10 @@ class ManagerProcess(Process):
             self.burn()
             if type(effect) is Give:
                 self._give(effect)
+            elif type(effect) is DropForms:
+                pipe = self.pipes.get(effect.worker)
+                for digest in effect.digests if pipe is not None and not pipe.hung_up else ():
+                    pipe.down.send((DROP, digest), *QUICK)
             elif type(effect) is SendOut:
                 self._send(effect)
             elif type(effect) is Recall:
@@ -323,7 +345,9 @@ class ManagerProcess(Process):
         pipe.claims += len(effect.tasks)
         if pipe.hung_up:
             return
-        for digest, _ in effect.forms:
+        for digest, form in effect.forms:
+            if form is None:
+                self.world.truth.is_not_there(digest, pipe.worker.runs)
             pipe.down.send((FORM, digest), *QUICK)
         for wire in effect.tasks:
             pipe.down.send((TASK, wire), *QUICK)

@@ -54,6 +54,8 @@ class Program(Process):
         self._granted: set[int] = set()
         self._credit = 0
         self._joined: list[int] = []
+        self._handles: set[bytes] = set()
+        """Shared objects that the user still has a handle to."""
 
     def begin(self) -> None:
         self.told(self.machine.start(self.time()), "start")
@@ -115,7 +117,17 @@ class Program(Process):
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
         tasks = [(each.wire, float(each.number % 3), self.world.form(each)) for each in attempts]
-        self.told(self.machine.submitted(tasks), "submits", len(tasks))
+        shared = {each.number: [(each.shared, b"it")] for each in attempts if each.shared}
+        self.told(self.machine.submitted(tasks, shared), "submits", len(tasks))
+        used = {each.shared for each in attempts if each.shared}
+        self._handles |= used
+        self.let_go(self._handles - used if used else set())
+
+    def let_go(self, handles: Iterable[bytes] | None = None) -> None:
+        """Drop handles, by default all; tasks may still need what they stand for."""
+        for digest in sorted(self._handles if handles is None else handles):
+            self._handles.discard(digest)
+            self.told(self.machine.handle_gone(digest), "lets go", digest)
 
     def cancel(self, attempts: Sequence[Attempt]) -> None:
         for each in attempts:

@@ -50,6 +50,11 @@ class Attempt:
         """Whether its manager has said that it runs."""
 
     @property
+    def shared(self) -> bytes | None:
+        """What it is given by digest: some of those that come one after the other share it."""
+        return None if self.number % 5 else b"shared%010d" % (self.number // 100)
+
+    @property
     def wire(self) -> list[Any]:
         return [self.number, self.digest, [b"call of %d" % self.number], self.options]
 
@@ -70,6 +75,11 @@ class Truth:
         return attempt
 
     # On the way down.
+
+    def is_not_there(self, digest: bytes, runs: int | None) -> None:
+        """A worker was told that nobody has what it asked for; so nobody may wait for its task."""
+        if runs in self.alive:
+            raise Violation(f"{runs} needs {digest!r}, and it is gone")
 
     def granted(self, number: int) -> None:
         """The client has sent it to the interchange."""

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from tests.simulation.managers import ManagerProcess
 
 # Down, then up.
-TASK, FORM, MARK, UP, OUTCOME, DRY, NEED = range(7)
+TASK, FORM, MARK, UP, OUTCOME, DRY, NEED, DROP = range(8)
 QUICK = 0.00005, 0.001  # seconds for a few bytes between two processes of one host
 DEATH = 2.0  # seconds within which the death of a process on one host has its consequences
 FUNCTIONS = 2  # functions by value that a worker remembers
+SHARED = 1  # objects that it was given by digest and remembers
 
 
 class Pipe:
@@ -49,6 +50,7 @@ class Worker(Process):
         """The attempt that it has claimed and not said to have ended."""
         self._held: deque[list[Any]] = deque()
         self._functions: deque[bytes] = deque(maxlen=FUNCTIONS)
+        self._shared: deque[bytes] = deque(maxlen=SHARED)
         self._asleep_until = 0.0
         self._life = self._live()
 
@@ -111,7 +113,9 @@ class Worker(Process):
             if kind == TASK:
                 self._held.append(body)
             elif kind == FORM:
-                self._functions.append(body)
+                (self._shared if body.startswith(b"shared") else self._functions).append(body)
+            elif kind == DROP and body in self._shared:
+                self._shared.remove(body)
             elif kind == MARK:
                 self._held.clear()
                 self._say(DRY, None)
@@ -122,6 +126,10 @@ class Worker(Process):
             self._say(NEED, digest)
             yield from self._read()
         attempt = self.truth.attempts[number]
+        if attempt.shared is not None and attempt.shared not in self._shared:
+            self._say(NEED, attempt.shared)
+            while attempt.shared not in self._shared:
+                yield from self._read()
         began = self.host.wall + self.clockwork.now
         yield attempt.takes
         if attempt.fate == "hangs":

@@ -181,6 +181,10 @@ class World:
         until = self.clockwork.now + self.threshold + 3.0  # for what slow links still carry
         while self.clockwork.now < until:
             self._advance()
+        self.program.let_go()
+        until = self.clockwork.now + self.threshold + 3.0
+        while self.clockwork.now < until:
+            self._advance()
         self._check_memory()
         self._check_managers()
 
@@ -206,6 +210,14 @@ class World:
         for name, machine in machines.items():
             if left := self._left_in(machine):
                 raise Violation(f"{name} keeps what has ended: {sorted(left)}")
+            if kept := self._kept_in(machine):
+                raise Violation(f"{name} keeps what nobody needs: {kept}")
+
+    def _kept_in(self, machine: Any) -> list[bytes]:
+        """What was shared, where it is not kept only for as long as there is room."""
+        if isinstance(machine, ClientMachine):
+            return sorted(machine._forms)
+        return [] if isinstance(machine, InterchangeMachine) else machine._forms.kept
 
     def _left_in(self, machine: Any) -> set[int]:
         found: set[int] = set()

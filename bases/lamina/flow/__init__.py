@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         join_app,
         load,
         python_app,
+        share,
         wait_for_current_tasks,
     )
     from lamina.channels import LocalChannel
@@ -105,6 +106,7 @@ __all__ = [
     "join_app",
     "load",
     "python_app",
+    "share",
     "wait_for_current_tasks",
 ]
 
@@ -151,6 +153,7 @@ _WHERE = {
     "join_app": "apps",
     "load": "apps",
     "python_app": "apps",
+    "share": "apps",
     "wait_for_current_tasks": "apps",
 }
 

@@ -23,6 +23,7 @@ from typing import Any
 
 from lamina.htex_core import (
     STOP,
+    DropForms,
     Give,
     KillWorker,
     LeaveNode,
@@ -52,6 +53,8 @@ from lamina.htex_worker import (
     UP,
     MalformedRecord,
     Records,
+    absent_record,
+    drop_record,
     form_record,
     initializer_record,
     mark_record,
@@ -165,6 +168,7 @@ class _Shell:
             heartbeat_threshold=config["heartbeat_threshold"],
             wall_offset=time.time() - time.monotonic(),
             binder=binder,
+            prefetch=config.get("prefetch"),
             offer=offer.totals(),
             drain_period=config.get("drain_period"),
             block_ends=block_end(os.environ, config.get("walltime"), time.time(), time.monotonic()),
@@ -376,6 +380,8 @@ class _Shell:
         for effect in effects:
             if type(effect) is Give:
                 self.give(effect)
+            elif type(effect) is DropForms:
+                self.drop(effect)
             elif type(effect) is SendOut:
                 self.dealer.send(pack_parts(effect.kind, self.machine.epoch, effect.body))
             elif type(effect) is Recall:
@@ -399,10 +405,19 @@ class _Shell:
         if effect.tasks:
             os.eventfd_write(pipe.claims, len(effect.tasks))
         for digest, form in effect.forms:
-            pipe.out.add((form_record(digest, form),))
+            if form is None:
+                pipe.out.add((absent_record(digest),))
+            else:
+                pipe.out.add(form_record(digest, unwrapped(form)))
         for attempt, digest, buffers, options in effect.tasks:
             pipe.out.add(task_record(attempt, digest, [*map(unwrapped, buffers)], options))
         self.write(pipe)
+
+    def drop(self, effect: DropForms) -> None:
+        pipe = self.pipes.get(effect.worker)
+        if pipe is not None:
+            pipe.out.add([drop_record(digest) for digest in effect.digests])
+            self.write(pipe)
 
     def measure(self, effect: Measure) -> None:
         """See what a task uses, beyond what its worker used before it."""
@@ -461,7 +476,7 @@ class _Shell:
         self.dealer.watch(ours.fileno())
         if (first := self.initializer) is not None:
             if first.digest is not None and first.form is not None:
-                pipe.out.add((form_record(first.digest, first.form),))
+                pipe.out.add(form_record(first.digest, first.form))
             pipe.out.add(initializer_record(first.digest, first.buffers))
             self.write(pipe)
 

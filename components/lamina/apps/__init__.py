@@ -6,6 +6,7 @@ from lamina.apps.decorators import bash_app, join_app, python_app
 from lamina.apps.futures import AppFuture, DataFuture
 from lamina.apps.options import AppOptions, Options
 from lamina.apps.registry import clear, dfk, load, wait_for_current_tasks
+from lamina.apps.sharing import share
 
 __all__ = [
     "AUTO_LOGNAME",
@@ -22,5 +23,6 @@ __all__ = [
     "join_app",
     "load",
     "python_app",
+    "share",
     "wait_for_current_tasks",
 ]

@@ -5,6 +5,17 @@ from lamina.codec.errors import RemoteError, dump_error, load_error
 from lamina.codec.pickles import PickleCodec
 from lamina.codec.protocol import Buffer, Buffers, CallForm, Codec, FunctionForm
 from lamina.codec.references import Reference, reference_to
+from lamina.codec.shared import (
+    Content,
+    Shared,
+    any_shared,
+    fetch_from,
+    gather_again,
+    gathering,
+    is_gathering,
+    load_content,
+    resolved,
+)
 from lamina.codec.writer import (
     OUT_OF_BAND,
     Writer,
@@ -20,17 +31,26 @@ __all__ = [
     "Buffers",
     "CallForm",
     "Codec",
+    "Content",
     "FunctionForm",
     "OUT_OF_BAND",
     "PickleCodec",
     "Reference",
     "RemoteError",
+    "Shared",
     "Writer",
+    "any_shared",
     "dump_error",
+    "fetch_from",
+    "gather_again",
+    "gathering",
     "in_words",
+    "is_gathering",
     "load_call",
+    "load_content",
     "load_error",
     "load_function",
     "load_value",
     "reference_to",
+    "resolved",
 ]

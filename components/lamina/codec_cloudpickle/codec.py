@@ -5,18 +5,22 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any
-from weakref import WeakKeyDictionary
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary, ref
 
 import cloudpickle
 
 from lamina.codec import (
     Buffers,
     CallForm,
+    Content,
     FunctionForm,
     Reference,
     Writer,
+    gather_again,
+    gathering,
     in_words,
+    is_gathering,
     load_call,
     load_function,
     load_value,
@@ -29,9 +33,18 @@ __all__ = ["CloudpickleCodec"]
 
 _DIGEST_SIZE = 16  # bytes
 
+
+class _Kept(NamedTuple):
+    """A form, what its function was then, and the shared objects that it names by digest."""
+
+    snapshot: Snapshot
+    form: FunctionForm
+    shared: tuple["ref[Content]", ...]
+
+
 # The forms of functions by value, for as long as the functions live. They depend on nothing but
 # the function, so all codecs share them; two threads at worst make the same form twice.
-_forms: WeakKeyDictionary[FunctionType, tuple[Snapshot, FunctionForm]] = WeakKeyDictionary()
+_forms: WeakKeyDictionary[FunctionType, _Kept] = WeakKeyDictionary()
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc, no-any-unimported]  # no types there
@@ -86,8 +99,21 @@ class CloudpickleCodec:
 
 def _form_of(function: FunctionType) -> FunctionForm:
     kept = _forms.get(function)
-    if kept is not None and kept[0].holds(function):
-        return kept[1]
+    if kept is not None and kept.snapshot.holds(function):
+        shared = [content for one in kept.shared if (content := one()) is not None]
+        if not kept.shared or (is_gathering() and len(shared) == len(kept.shared)):
+            gather_again(shared)
+            return kept.form
+    if not is_gathering():
+        return _made(function, {})
+    with gathering() as found:
+        form = _made(function, found)
+    gather_again([*found.values()])
+    return form
+
+
+def _made(function: FunctionType, shared: Mapping[bytes, Content]) -> FunctionForm:
+    """The form of a function; ``shared`` is what it shares, once it has been pickled."""
     # Taken first: what changes while the form is made shows at the next call.
     snapshot = Snapshot(function)
     try:
@@ -102,5 +128,5 @@ def _form_of(function: FunctionType) -> FunctionForm:
     content = file.getvalue()
     digest = hashlib.blake2b(content, digest_size=_DIGEST_SIZE).digest()
     form = FunctionForm(digest, content)
-    _forms[function] = (snapshot, form)
+    _forms[function] = _Kept(snapshot, form, tuple(map(ref, shared.values())))
     return form

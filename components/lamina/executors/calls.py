@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from lamina.codec import any_shared, resolved
 from lamina.executors.protocol import Call, News, Outcome, Payload, Report, Site, TaskRequest
 from lamina.vocabulary import (
     AttemptId,
@@ -34,10 +35,12 @@ _log = logging.getLogger(__name__)
 
 
 def run_call(call: Call | Payload) -> Any:
-    """Call the function, or hand the bytes to their runner."""
+    """Call the function, or hand the bytes to their runner; handles become what they stand for."""
     if isinstance(call, Payload):
         module, _, name = call.runner.partition(":")
         return getattr(importlib.import_module(module), name)(call.data)
+    if any_shared():
+        return call.function(*resolved(call.args), **resolved(dict(call.kwargs)))
     return call.function(*call.args, **call.kwargs)
 
 

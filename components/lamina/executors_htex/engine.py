@@ -22,15 +22,17 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
+from weakref import ref
 
-from lamina.codec import Codec
+from lamina.codec import Codec, Content
 from lamina.executors import News, Outcome, Report, Site, Started, TaskRequest
 from lamina.executors_htex.blocks import Blocks
 from lamina.executors_htex.guard import guard_of
 from lamina.executors_htex.link import Link
 from lamina.executors_htex.outcomes import outcome_of, outcomes_of_ended
 from lamina.executors_htex.refusals import refusal, refused
+from lamina.executors_htex.repeats import LARGE, Repeats
 from lamina.executors_htex.settings import Settings
 from lamina.executors_htex.standing import BlockStanding
 from lamina.executors_htex.wiring import Written, unsendable, write, write_initializer
@@ -41,6 +43,7 @@ from lamina.htex_core import (
     ClientMachine,
     Deliver,
     Ended,
+    Form,
     Levels,
     MalformedFrame,
     ManagerCame,
@@ -53,6 +56,7 @@ from lamina.htex_core import (
     StartInterchange,
     Unfit,
     unpack,
+    wrapped,
     write_plugin,
 )
 from lamina.processes import Identity, has_ended, own_identity, tail
@@ -74,6 +78,15 @@ class _Owner(NamedTuple):
     name: str
 
 
+class _HandleGone(NamedTuple):
+    """The program has dropped the last handle to a shared object."""
+
+    digest: bytes
+
+
+_News: TypeAlias = ClientEffect | Outcome | _HandleGone
+
+
 class Engine:
     """One run of one executor, from start to close."""
 
@@ -91,7 +104,9 @@ class Engine:
         self._link: Link | None = None
         self._owners: dict[int, _Owner] = {}
         self._last_owner: _Owner | None = None
-        self._deliveries: SimpleQueue[list[ClientEffect] | list[Outcome] | None] = SimpleQueue()
+        self._deliveries: SimpleQueue[Sequence[_News] | None] = SimpleQueue()
+        self._shared: dict[bytes, ref[Content]] = {}
+        self._repeats = Repeats()
         self._closed = False
         self._hangup, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._io_awake = True
@@ -125,6 +140,7 @@ class Engine:
         sent: list[Written] = []
         bad: list[Outcome] = []
         owners, owner = self._owners, self._last_owner
+        shared: dict[int, list[Content]] = {}
         for task in tasks:
             if owner is None or owner.name != task.name or owner.report is not report:
                 owner = self._last_owner = _Owner(report, task.name)
@@ -135,9 +151,14 @@ class Engine:
                     bad.append(refused(task, why))
                     continue
             try:
-                sent.append(write(task, self.codec, self._order))
+                written = write(task, self.codec, self._order, shared)
             except Exception as error:  # whatever the user's classes do while pickled
                 bad.append(unsendable(task, error))
+            else:
+                sent.append(written)
+                buffers = written[0][2]
+                if len(buffers) > 1 or len(buffers[0]) >= LARGE:
+                    self._repeats.look(task, [*map(len, buffers)])
         machine = self._machine
         with self._lock:
             if self._closed:
@@ -145,7 +166,7 @@ class Engine:
                     owners.pop(task.attempt, None)
                 return False
             before = machine.outstanding
-            self._perform(machine.submitted(sent))
+            self._perform(machine.submitted(sent, self._told_of(shared)))
             short = before <= machine.slots < machine.outstanding
             link = self._link
             if link is not None and link.gathered:
@@ -159,6 +180,31 @@ class Engine:
         if bad:
             self._deliveries.put(bad)
         return True
+
+    def _told_of(
+        self, shared: Mapping[int, Sequence[Content]]
+    ) -> Mapping[int, Sequence[tuple[bytes, Form]]]:
+        """What tasks share, for the machine, which will hear when no handle is left to it."""
+        for contents in shared.values():
+            for content in contents:
+                known = self._shared.get(content.digest)
+                if known is None or known() is not content:
+                    told = _tell_when_gone(self._deliveries, content.digest)
+                    self._shared[content.digest] = ref(content, told)
+        return {
+            attempt: [(content.digest, wrapped(content.data)) for content in contents]
+            for attempt, contents in shared.items()
+        }
+
+    def _let_go(self, digest: bytes) -> None:
+        with self._lock:
+            known = self._shared.get(digest)
+            if self._closed or known is None or known() is not None:
+                return  # there is another handle to the same by now
+            del self._shared[digest]
+            self._perform(self._machine.handle_gone(digest))
+            if self._link is not None:
+                self._flush(self._link)
 
     def cancel(self, attempts: Collection[AttemptId]) -> None:
         """Stop these attempts."""
@@ -394,7 +440,7 @@ class Engine:
 
     def _sort(
         self,
-        item: ClientEffect | Outcome,
+        item: _News,
         by_report: dict[int, tuple[Report, list[News]]],
     ) -> None:
         guard = self.guard
@@ -413,13 +459,15 @@ class Engine:
             if news.failure is not None or guard.awake:
                 guard.ended(manager, owner.name, news)
 
-    def _news_of(self, item: ClientEffect | Outcome) -> Sequence[News]:
+    def _news_of(self, item: _News) -> Sequence[News]:
         if isinstance(item, Outcome):
             return [item]
         if isinstance(item, Deliver):
             return [outcome_of(wire, item.manager, self.codec) for wire in item.outcomes]
         if isinstance(item, Ended):
             return outcomes_of_ended(item)
+        if isinstance(item, _HandleGone):
+            self._let_go(item.digest)
         if isinstance(item, Unfit):
             _LOG.critical("executor %r: %s", self.settings.label, item.reason)
         if isinstance(item, Ran):
@@ -469,6 +517,7 @@ class Engine:
             "keys": self._config["keys"],
             "package": self.package,
             "initializer": None if self._initializer is None else self._initializer.as_json(),
+            "prefetch": self.settings.prefetch_capacity,
             "program": list(own_identity()),
             "sys_path": [str(Path(entry).resolve()) for entry in sys.path if Path(entry).exists()],
             "walltime": getattr(self.settings.provider, "walltime", None),
@@ -478,6 +527,17 @@ class Engine:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(config, file)
+
+
+def _tell_when_gone(
+    deliveries: "SimpleQueue[Sequence[_News] | None]", digest: bytes
+) -> Callable[[object], None]:
+    """Called wherever the last handle is dropped, perhaps within our own lock: it only says so."""
+
+    def gone(_: object) -> None:
+        deliveries.put([_HandleGone(digest)])
+
+    return gone
 
 
 def _drain(handle: int) -> None:

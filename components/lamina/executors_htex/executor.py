@@ -64,6 +64,9 @@ class HighThroughputExecutor(PoolFace):
         strategy: How many blocks there should be; None for ``Simple()``.
         queue_order: Which task is next; None for ``PriorityFirst()``.
         manager_selector: Which node gets it; None for ``TurnManagerSelector()``.
+        prefetch_capacity: How many tasks a manager holds beyond those that its workers can run;
+            None for as many as last some milliseconds, so that short tasks do not wait for the
+            network and long ones do not wait behind each other.
         initializer: Called once in each worker process before its first task. If it raises, the
             block ends and so does the executor, with an error that quotes it.
         initargs: The arguments of ``initializer``.
@@ -105,6 +108,7 @@ class HighThroughputExecutor(PoolFace):
         strategy: ScalingStrategy | None = None,
         queue_order: QueueOrder | None = None,
         manager_selector: ManagerSelector | None = None,
+        prefetch_capacity: int | None = None,
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
         codec: str | None = None,
@@ -134,6 +138,7 @@ class HighThroughputExecutor(PoolFace):
             strategy=Simple() if strategy is None else strategy,
             queue_order=queue_order,
             manager_selector=manager_selector,
+            prefetch_capacity=prefetch_capacity,
             initializer=initializer,
             initargs=initargs,
             codec_name=codec,

@@ -21,6 +21,7 @@ from lamina.vocabulary import ConfigError, read_gibibytes, read_seconds
 __all__ = ["Settings"]
 
 PORTS = 2**16
+MOST_AHEAD = 10**6  # tasks that a manager may hold beyond its workers
 SHORTEST_PROBE, LONGEST_PROBE = 0.1, 3600  # seconds
 ROOT = __package__.rpartition(".")[0]
 CODECS = {
@@ -109,6 +110,7 @@ class Settings:
     strategy: ScalingStrategy
     queue_order: QueueOrder | None = None
     manager_selector: ManagerSelector | None = None
+    prefetch_capacity: int | None = None
     initializer: Callable[..., object] | None = None
     initargs: tuple[Any, ...] = ()
     codec_name: str = attrs.field(converter=_place_of_codec)
@@ -230,6 +232,12 @@ def _of_workers(settings: Any) -> Iterator[str]:
         yield (
             f"max_workers_per_node is {most!r:.100}; it must be a whole number, 1 or more, or "
             "None for one per core"
+        )
+    ahead = settings.prefetch_capacity
+    if ahead is not None and (type(ahead) is not int or not 0 <= ahead <= MOST_AHEAD):
+        yield (
+            f"prefetch_capacity is {ahead!r:.100}; it must be a whole number, 0 to {MOST_AHEAD}, "
+            "or None for as many as are short"
         )
     if type(cores) not in (int, float) or not 0 < cores < math.inf:
         yield f"cores_per_worker is {cores!r:.100}; it must be a number, more than 0"

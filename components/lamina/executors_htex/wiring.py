@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from lamina.codec import Codec
-from lamina.executors import Outcome, Payload, TaskRequest
+from lamina.codec import CallForm, Codec, Content, any_shared, gathering
+from lamina.executors import Call, Outcome, Payload, TaskRequest
 from lamina.htex_core import (
     QueuedTask,
     QueueOrder,
@@ -26,10 +26,16 @@ Written = tuple[WireTask, Any, bytes | None]
 """The task, its rank in the queue, and the form of its function if that goes by value."""
 
 
-def write(task: TaskRequest, codec: Codec, order: QueueOrder | None = None) -> Written:
+def write(
+    task: TaskRequest,
+    codec: Codec,
+    order: QueueOrder | None = None,
+    shared: dict[int, list[Content]] | None = None,
+) -> Written:
     """Write down an attempt; runs the user's own pickling code, and asks the order for its rank.
 
-    Without an order, the rank is the priority.
+    Without an order, the rank is the priority. What it shares with other tasks is noted in
+    ``shared`` and goes by digest; without it, by value.
 
     Raises:
         Exception: Whatever that code raises.
@@ -61,13 +67,24 @@ def write(task: TaskRequest, codec: Codec, order: QueueOrder | None = None) -> W
         options = options or {}
         options["runner"] = call.runner
         return (task.attempt, None, (wrapped(call.data),), options), rank, None
-    form = codec.dump_call(call.function, call.args, call.kwargs)
+    if shared is None or not any_shared():
+        form = codec.dump_call(call.function, call.args, call.kwargs)
+    else:
+        form = _gathered(task.attempt, call, codec, shared)
     function = form.function
     buffers = tuple(map(wrapped, form.buffers))
     if function is None:
         return (task.attempt, None, buffers, options), rank, None
     wire = (task.attempt, function.digest, buffers, options)
     return wire, rank, function.form
+
+
+def _gathered(attempt: int, call: Call, codec: Codec, shared: dict[int, list[Content]]) -> CallForm:
+    with gathering() as found:
+        form = codec.dump_call(call.function, call.args, call.kwargs)
+    if found:
+        shared[attempt] = [*found.values()]
+    return form
 
 
 def write_initializer(

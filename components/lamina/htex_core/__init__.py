@@ -18,6 +18,7 @@ from lamina.htex_core.client import (
 )
 from lamina.htex_core.codec import MalformedFrame, Parts, pack, pack_parts, unpack
 from lamina.htex_core.endings import block_margin
+from lamina.htex_core.forms import Form
 from lamina.htex_core.frames import (
     CONFIG,
     PROTOCOL,
@@ -47,6 +48,7 @@ from lamina.htex_core.interchange import (
 )
 from lamina.htex_core.limits import memory_limit
 from lamina.htex_core.manager import (
+    DropForms,
     Give,
     KillWorker,
     LeaveNode,
@@ -87,10 +89,12 @@ __all__ = [
     "ClientEffect",
     "ClientMachine",
     "Deliver",
+    "DropForms",
     "Ended",
     "FewestFreeManagerSelector",
     "FirstInFirstOut",
     "Forget",
+    "Form",
     "Frame",
     "FrameCutter",
     "Give",

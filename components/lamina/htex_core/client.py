@@ -21,17 +21,20 @@ nothing until that is undone.
 The machine is told of events and returns what is to be done, in order; it never acts.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 import attrs
 
+from lamina.htex_core.forms import Form
 from lamina.htex_core.frames import (
     ACK,
     ADMIT,
     CANCEL,
     CREDIT,
     DRAIN,
+    DROP,
     FENCE,
     FORMS,
     HOLD,
@@ -72,6 +75,7 @@ __all__ = [
 
 ACK_WITHIN = 0.05  # seconds; sooner if tasks go the same way
 ACKS_LIMIT = 64  # batches of results
+STALE_LIMIT = 64  # numbers of tasks that are gone in the queue, or as many as there are others
 
 
 class StartInterchange(NamedTuple):
@@ -179,6 +183,7 @@ ClientEffect: TypeAlias = (
 )
 
 _QUEUED, _GRANTED, _DOUBTFUL = range(3)
+_NOTHING: Mapping[int, Sequence[tuple[bytes, Form]]] = MappingProxyType({})
 
 
 class _Task:
@@ -220,8 +225,19 @@ class ClientMachine:
     _queue: Queue = attrs.field(
         default=attrs.Factory(lambda self: self.make_queue(), takes_self=True), init=False
     )
+    _stale: int = attrs.field(default=0, init=False)
+    """Tasks in the queue that have ended without being taken from it."""
     _forms: dict[bytes, list[Any]] = attrs.field(factory=dict, init=False)
+    """By digest: the form, and for how many it is kept: tasks, and the handle if it is shared."""
     _forms_sent: set[bytes] = attrs.field(factory=set, init=False)
+    _needs: dict[int, list[bytes]] = attrs.field(factory=dict, init=False)
+    """What tasks share with others, of those that do."""
+    _shared: set[bytes] = attrs.field(factory=set, init=False)
+    """Which of the forms are shared objects."""
+    _handles: set[bytes] = attrs.field(factory=set, init=False)
+    """Those of which the program still has a handle, as far as is known."""
+    _unneeded: list[bytes] = attrs.field(factory=list, init=False)
+    """Shared objects that others keep for us, and need not any more."""
     _credit: int = attrs.field(default=0, init=False)
     _granted: int = attrs.field(default=0, init=False)
     _ready: bool = attrs.field(default=False, init=False)
@@ -264,8 +280,16 @@ class ClientMachine:
         """Ask for the first interchange."""
         return self._start_interchange(now, "")
 
-    def submitted(self, tasks: Iterable[tuple[WireTask, Any, bytes | None]]) -> list[ClientEffect]:
-        """Take tasks: their wire form, rank, and the form of their function if by value."""
+    def submitted(
+        self,
+        tasks: Iterable[tuple[WireTask, Any, bytes | None]],
+        shared: Mapping[int, Sequence[tuple[bytes, Form]]] = _NOTHING,
+    ) -> list[ClientEffect]:
+        """Take tasks: their wire form, rank, and the form of their function if by value.
+
+        ``shared`` is what some of them are given by its digest, by attempt. That is kept, here
+        and by managers, until these tasks have ended and ``handle_gone`` was said.
+        """
         if self.broken is not None:
             attempts = [wire[0] for wire, _, _ in tasks]
             return [Ended(attempts, "executor_lost", self.broken, "no")]
@@ -279,7 +303,16 @@ class ClientMachine:
                     self._forms[digest] = [form, 1]
                 else:
                     held[1] += 1
+            if shared and attempt in shared:
+                self._share(attempt, shared[attempt])
         return self._grant()
+
+    def handle_gone(self, digest: bytes) -> list[ClientEffect]:
+        """The program has no handle to this shared object any more; tasks may still need it."""
+        if digest in self._handles:
+            self._handles.discard(digest)
+            self._release(digest)
+        return self._drop()
 
     def cancelled(self, attempts: Iterable[int]) -> list[ClientEffect]:
         """Stop these: at once where they are ours alone, otherwise as soon as it can be done."""
@@ -301,7 +334,7 @@ class ClientMachine:
             effects.append(SendUp(CANCEL, sent))
         if ended:
             effects.append(Ended(ended, "cancelled", "it was cancelled before it started", "no"))
-        return effects
+        return effects + self._drop()
 
     def drain(self, managers: Iterable[str], blocks: Iterable[str] = ()) -> list[ClientEffect]:
         """Let these managers leave when what they run has ended, and all that come of these blocks.
@@ -345,6 +378,7 @@ class ClientMachine:
         self._ready = False
         self._credit = self._granted = 0
         self._forms_sent.clear()
+        self._unneeded.clear()  # managers keep nothing for an interchange that is gone
         self._acks, self._ack_by = [], None  # what they were for is sent again, and acknowledged
         for attempt, task in self._tasks.items():
             if task.place == _GRANTED:
@@ -394,12 +428,16 @@ class ClientMachine:
                 (begun if task.started else unsure).append(attempt)
         self._tasks.clear()
         self._forms.clear()
+        self._needs.clear()
+        self._shared.clear()
+        self._handles.clear()
+        self._unneeded.clear()
         self._doubtful.clear()
         for uid in self._awaited:
             del self.loads[uid]
         self._awaited.clear()
         self._queue = self.make_queue()
-        self._granted = 0
+        self._granted = self._stale = 0
         effects: list[ClientEffect] = []
         if self._ready:
             effects.append(SendUp(STOP, reason))
@@ -533,8 +571,8 @@ class ClientMachine:
         return [Unfit(reason), *self.fail(reason)]
 
     def _on_need(self, body: Any, now: float) -> list[ClientEffect]:
-        forms = [[digest, self._forms[digest][0]] for digest in body if digest in self._forms]
-        return [SendUp(FORMS, forms)] if forms else []
+        """What is asked for; nil for what no task needs, so that nobody waits for it."""
+        return [SendUp(FORMS, [self._entry(digest) for digest in body])] if body else []
 
     def _on_returned(self, body: Any, now: float) -> list[ClientEffect]:
         """Attempts that a manager gave back unstarted: the same attempt goes elsewhere."""
@@ -543,15 +581,15 @@ class ClientMachine:
             task = self._tasks.get(attempt)
             if task is None or task.place == _QUEUED:
                 continue
+            if task.cancelled:
+                self._forget(attempt)
+                ended.append(attempt)
+                continue
             if task.place == _GRANTED:
                 self._granted -= 1
             self._doubtful.discard(attempt)
             task.place = _QUEUED
-            if task.cancelled:
-                self._forget(attempt)
-                ended.append(attempt)
-            else:
-                self._queue.push(attempt, task.rank, first=True)
+            self._queue.push(attempt, task.rank, first=True)
         effects: list[ClientEffect] = []
         if ended:
             effects.append(Ended(ended, "cancelled", "it was cancelled before it started", "no"))
@@ -613,7 +651,7 @@ class ClientMachine:
         """Send as many queued tasks as the credit allows, in one frame."""
         room = self._credit - self._granted
         if room <= 0 or not self._ready:
-            return []
+            return self._drop() if self._unneeded else []
         batch: list[WireTask] = []
         forms: list[list[Any]] = []
         while len(batch) < room:
@@ -622,7 +660,8 @@ class ClientMachine:
                 break
             task = self._tasks.get(attempt)
             if task is None or task.place != _QUEUED:
-                continue  # cancelled while it waited
+                self._stale -= 1  # cancelled while it waited
+                continue
             task.place = _GRANTED
             batch.append(task.wire)
             digest = task.wire[1]
@@ -630,13 +669,13 @@ class ClientMachine:
                 self._forms_sent.add(digest)
                 forms.append([digest, self._forms[digest][0]])
         if not batch:
-            return []
+            return self._drop()
         self._granted += len(batch)
         effects: list[ClientEffect] = [SendUp(FORMS, forms)] if forms else []
         if self._acks:
             effects.append(self._acknowledge())
         effects.append(SendUp(TASKS, batch))
-        return effects
+        return effects + self._drop()
 
     def _acknowledge(self) -> ClientEffect:
         acks, self._acks, self._ack_by = self._acks, [], None
@@ -662,7 +701,7 @@ class ClientMachine:
         lost = next(iter(fenced.values()))
         names = ", ".join(f"{info.uid} on {info.host}" for info in fenced.values())
         reason = f"the interchange died and so did a manager that may have had the task: {names}"
-        return [Ended(doubtful, "node_lost", reason, "unknown", lost)]
+        return [Ended(doubtful, "node_lost", reason, "unknown", lost), *self._drop()]
 
     def _forget(self, attempt: int) -> None:
         task = self._tasks.pop(attempt)
@@ -670,13 +709,52 @@ class ClientMachine:
             self._granted -= 1
         elif task.place == _DOUBTFUL:
             self._doubtful.discard(attempt)
+        else:
+            self._stale += 1
+            if self._stale > max(STALE_LIMIT, len(self._tasks)):
+                self._queue.keep(self._tasks.__contains__)
+                self._stale = 0
         digest = task.wire[1]
         if digest is not None:
-            held = self._forms[digest]
-            held[1] -= 1
-            if held[1] == 0:
-                del self._forms[digest]
-                self._forms_sent.discard(digest)
+            self._release(digest)
+        if self._needs:
+            for shared in self._needs.pop(attempt, ()):
+                self._release(shared)
+
+    def _release(self, digest: bytes) -> None:
+        held = self._forms[digest]
+        held[1] -= 1
+        if held[1] == 0:
+            del self._forms[digest]
+            self._forms_sent.discard(digest)
+            if digest in self._shared:
+                self._shared.discard(digest)
+                self._unneeded.append(digest)
+
+    def _share(self, attempt: int, shared: Sequence[tuple[bytes, Form]]) -> None:
+        self._needs[attempt] = [digest for digest, _ in shared]
+        for digest, form in shared:
+            held = self._forms.setdefault(digest, [form, 0])
+            held[1] += 1
+            self._shared.add(digest)
+            if digest not in self._handles:
+                self._handles.add(digest)
+                held[1] += 1
+
+    def _entry(self, digest: bytes) -> list[Any]:
+        held = self._forms.get(digest)
+        if held is None:
+            return [digest, None]
+        return [digest, held[0], True] if digest in self._shared else [digest, held[0]]
+
+    def _drop(self) -> list[ClientEffect]:
+        """Say what need not be kept any more."""
+        if not self._unneeded or not self._ready:
+            return []
+        # It may have been shared again meanwhile.
+        unneeded = [digest for digest in self._unneeded if digest not in self._forms]
+        self._unneeded = []
+        return [SendUp(DROP, unneeded)] if unneeded else []
 
     def check(self) -> None:
         """Assert what holds after every event; for tests."""
@@ -688,12 +766,19 @@ class ClientMachine:
         assert self.loads.keys() == self.managers.keys() | self._awaited.keys()
         assert all(0 <= load.busy <= load.slots for load in self.loads.values())
         assert all((load.idle_since is None) == (load.busy > 0) for load in self.loads.values())
+        assert len(self._queue) == places[_QUEUED] + self._stale
         assert places[_DOUBTFUL] == len(self._doubtful)
         assert not self._doubtful or self._awaited or not self._ready
         used: dict[bytes, int] = {}
         for task in self._tasks.values():
             if task.wire[1] is not None:
                 used[task.wire[1]] = used.get(task.wire[1], 0) + 1
+        for attempt, digests in self._needs.items():
+            assert attempt in self._tasks
+            for digest in digests:
+                used[digest] = used.get(digest, 0) + 1
+        for digest in self._handles:
+            used[digest] = used.get(digest, 0) + 1
         assert used == {digest: held[1] for digest, held in self._forms.items()}
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "DRAIN",
     "DRAINED",
     "DRAINING",
+    "DROP",
     "EVENTS",
     "FENCE",
     "FORMS",
@@ -79,6 +80,7 @@ FORMS: Final = 11
 CANCEL: Final = 12
 ACK: Final = 13
 STOP: Final = 14
+DROP: Final = 19  # digests of shared objects that nobody needs any more
 RESULTS: Final = 20
 STARTED: Final = 21
 NEED: Final = 22

@@ -34,6 +34,7 @@ import attrs
 from lamina.htex_core.choosy import AHEAD, FREE, FULL, Choosy, may_have
 from lamina.htex_core.endings import BlockEnd
 from lamina.htex_core.fitting import Fitting
+from lamina.htex_core.forms import Forms
 from lamina.htex_core.frames import (
     ACK,
     ADMIT,
@@ -42,6 +43,7 @@ from lamina.htex_core.frames import (
     DRAIN,
     DRAINED,
     DRAINING,
+    DROP,
     FENCE,
     FORMS,
     GOODBYE,
@@ -80,7 +82,7 @@ __all__ = [
 ]
 
 GRACE = 2.0  # seconds beyond the threshold, so that a manager gives itself up first
-FORMS_LIMIT = 64 * 2**20  # bytes of functions by value that are kept here
+FORMS_LIMIT = 64 * 2**20  # bytes of functions by value and shared objects that are kept here
 LOOK_AHEAD = 16  # tasks beyond capacity that are kept here at the least
 YIELD_AFTER = 0.005  # seconds of idle workers here and tasks held ahead there; few last so long
 CHOOSY_LIMIT = 4096  # tasks that wait here for another manager, beyond what is credited
@@ -194,7 +196,8 @@ class InterchangeMachine:
     """Managers to which nothing is sent ahead just now."""
     _asking_first: bool = attrs.field(default=False, init=False)
     """Whose turn it is: that of tasks that ask for something, or of the others."""
-    _lacking: dict[bytes, list[int]] = attrs.field(factory=dict, init=False)
+    _lacking: dict[bytes, dict[str, None]] = attrs.field(factory=dict, init=False)
+    """What the client was asked for, and for which managers."""
     _managers: dict[str, _Manager] = attrs.field(factory=dict, init=False)
     _routes: dict[bytes, _Manager] = attrs.field(factory=dict, init=False)
     _fenced: set[str] = attrs.field(factory=set, init=False)
@@ -213,8 +216,7 @@ class InterchangeMachine:
     """When the client is to be told, if there is anything to tell."""
     _on_hold: frozenset[str] = attrs.field(default=frozenset(), init=False)
     """Blocks that are."""
-    _forms: dict[bytes, bytes] = attrs.field(factory=dict, init=False)
-    _forms_size: int = attrs.field(default=0, init=False)
+    _forms: Forms = attrs.field(factory=lambda: Forms(FORMS_LIMIT), init=False)
     _credit: int = attrs.field(default=0, init=False)
     _capacity: int = attrs.field(default=0, init=False)
     _checked: float | None = attrs.field(default=None, init=False)
@@ -406,16 +408,17 @@ class InterchangeMachine:
         return [ToClient(RETURNED, body), *self._left_by(manager), *self._dispatch(now)]
 
     def _on_need(self, manager: _Manager, body: Any, now: float) -> list[InterchangeEffect]:
-        have = [[digest, self._forms[digest]] for digest in body if digest in self._forms]
+        have = [self._forms.entry(digest) for digest in body if digest in self._forms]
         lack = [digest for digest in body if digest not in self._forms]
         manager.forms.difference_update(lack)
         effects: list[InterchangeEffect] = []
         if have:
             effects.append(ToManager(manager.route, FORMS, have))
-        if lack:
-            for digest in lack:
-                self._lacking.setdefault(digest, [])
-            effects.append(ToClient(NEED, lack))
+        unasked = [digest for digest in lack if digest not in self._lacking]
+        for digest in lack:
+            self._lacking.setdefault(digest, {})[manager.info.uid] = None
+        if unasked:
+            effects.append(ToClient(NEED, unasked))
         return effects
 
     def _on_goodbye(self, manager: _Manager, body: Any, now: float) -> list[InterchangeEffect]:
@@ -482,19 +485,25 @@ class InterchangeMachine:
 
     def _on_forms(self, body: Any, now: float) -> list[InterchangeEffect]:
         effects: list[InterchangeEffect] = []
-        for digest, form in body:
-            if digest not in self._forms:
-                self._forms[digest] = form
-                self._forms_size += len(form)
-            if self._lacking.pop(digest, None) is not None:
-                for manager in self._managers.values():
-                    if digest not in manager.forms:
+        for entry in body:
+            digest, form = entry[:2]
+            if form is not None:
+                self._forms.put(entry)
+            for uid in self._lacking.pop(digest, ()):
+                manager = self._managers.get(uid)
+                if manager is not None:
+                    if form is not None:
                         manager.forms.add(digest)
-                        effects.append(ToManager(manager.route, FORMS, [[digest, form]]))
-        while self._forms_size > FORMS_LIMIT and len(self._forms) > len(body):
-            oldest = next(iter(self._forms))
-            self._forms_size -= len(self._forms.pop(oldest))
+                    effects.append(ToManager(manager.route, FORMS, [entry]))
+        self._forms.trim({entry[0] for entry in body})
         return effects
+
+    def _on_drop(self, body: Any, now: float) -> list[InterchangeEffect]:
+        for digest in body:
+            self._forms.drop(digest)
+        for manager in self._managers.values():
+            manager.forms.difference_update(body)
+        return [ToManager(manager.route, DROP, body) for manager in self._managers.values()]
 
     def _on_cancel(self, body: Any, now: float) -> list[InterchangeEffect]:
         returned: list[int] = []
@@ -626,7 +635,7 @@ class InterchangeMachine:
         """Give what waits to managers with room, one frame to each."""
         waiting, idle, ahead = self._waiting, self._idle, self._ahead
         if (waiting or self._fitting.waiting or self._choosy) and (idle or ahead):
-            batches: dict[str, tuple[_Manager, list[WireTask], list[list[bytes]]]] = {}
+            batches: dict[str, tuple[_Manager, list[WireTask], list[list[Any]]]] = {}
             # In turn, so that neither kind of task starves the other.
             self._asking_first = not self._asking_first
             if self._asking_first:
@@ -679,14 +688,14 @@ class InterchangeMachine:
         self,
         manager: _Manager,
         count: int,
-        batches: dict[str, tuple[_Manager, list[WireTask], list[list[bytes]]]],
+        batches: dict[str, tuple[_Manager, list[WireTask], list[list[Any]]]],
     ) -> None:
         """Take so many of what waits into the batch of a manager."""
         waiting = self._waiting
         self._add(manager, [waiting.popitem(last=False)[1] for _ in range(count)], batches)
 
     def _take_asking(
-        self, batches: dict[str, tuple[_Manager, list[WireTask], list[list[bytes]]]], now: float
+        self, batches: dict[str, tuple[_Manager, list[WireTask], list[list[Any]]]], now: float
     ) -> None:
         """Take tasks that ask for something, the oldest first, while anybody may have it."""
         managers = self._managers
@@ -698,7 +707,7 @@ class InterchangeMachine:
             self._add(self._managers[uid], [wire], batches)
 
     def _take_choosy(
-        self, batches: dict[str, tuple[_Manager, list[WireTask], list[list[bytes]]]], now: float
+        self, batches: dict[str, tuple[_Manager, list[WireTask], list[list[Any]]]], now: float
     ) -> None:
         """Take tasks that not everybody may have, while somebody who may has a free worker."""
         if self._choosy:
@@ -709,7 +718,7 @@ class InterchangeMachine:
         self,
         manager: _Manager,
         wires: Sequence[WireTask],
-        batches: dict[str, tuple[_Manager, list[WireTask], list[list[bytes]]]],
+        batches: dict[str, tuple[_Manager, list[WireTask], list[list[Any]]]],
     ) -> None:
         batch = batches.get(manager.info.uid)
         if batch is None:
@@ -720,7 +729,7 @@ class InterchangeMachine:
             digest, options = wire[1], wire[3]
             if digest is not None and digest not in manager.forms and digest in self._forms:
                 manager.forms.add(digest)
-                forms.append([digest, self._forms[digest]])
+                forms.append(self._forms.entry(digest))
             held.add(wire[0])
             ours = options and not _FOR_US.isdisjoint(options)
             tasks.append(_without_ours(wire) if ours else wire)
@@ -845,6 +854,7 @@ def _without_ours(wire: WireTask) -> WireTask:
 _FROM_CLIENT = {
     TASKS: InterchangeMachine._on_tasks,
     FORMS: InterchangeMachine._on_forms,
+    DROP: InterchangeMachine._on_drop,
     CANCEL: InterchangeMachine._on_cancel,
     ACK: InterchangeMachine._on_ack,
     ADMIT: InterchangeMachine._on_admit,

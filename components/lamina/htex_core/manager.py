@@ -27,19 +27,21 @@ with the worker that is bound for them.
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from heapq import heappop, heappush
 from typing import Any, NamedTuple, TypeAlias
 
 import attrs
 
 from lamina.htex_core.endings import BlockEnd, block_margin
+from lamina.htex_core.forms import Form, Forms
 from lamina.htex_core.frames import (
     ACK,
     CANCEL,
     DRAIN,
     DRAINED,
     DRAINING,
+    DROP,
     FORMS,
     GOODBYE,
     HEARTBEAT,
@@ -65,6 +67,7 @@ from lamina.htex_core.packing import Bound, Packing, asks, with_binding
 from lamina.resources import Binding, ResourceBinder
 
 __all__ = [
+    "DropForms",
     "Give",
     "KillWorker",
     "LeaveNode",
@@ -85,7 +88,7 @@ GATHER_TASKS = 9999  # held by every worker: they last longer than that, even if
 STUCK_TIME = 0.005  # seconds without progress before a worker's held tasks are taken back
 SAY_STARTED_AFTER = 0.1  # seconds; a task that ends sooner never says that it started
 CRASHES_LIMIT = 10  # workers that die in a row with no task ended between
-FORMS_LIMIT = 64 * 2**20  # bytes of functions by value that are kept here
+FORMS_LIMIT = 64 * 2**20  # bytes of functions by value that are kept here; what is shared stays
 
 
 class StartWorker(NamedTuple):
@@ -96,11 +99,18 @@ class StartWorker(NamedTuple):
 
 
 class Give(NamedTuple):
-    """Send these tasks to a worker, after as many claims."""
+    """Send these tasks to a worker, after as many claims; first forms, or that there is none."""
 
     worker: int
     tasks: list[WireTask]
-    forms: list[tuple[bytes, bytes]]
+    forms: list[tuple[bytes, Form | None]]
+
+
+class DropForms(NamedTuple):
+    """Tell a worker that nobody needs these shared objects any more."""
+
+    worker: int
+    digests: list[bytes]
 
 
 class Recall(NamedTuple):
@@ -141,7 +151,9 @@ class LeaveNode(NamedTuple):
     """Whether nothing was left to do, and everybody knows: all is well."""
 
 
-ManagerEffect: TypeAlias = StartWorker | Give | Recall | KillWorker | Measure | SendOut | LeaveNode
+ManagerEffect: TypeAlias = (
+    StartWorker | Give | DropForms | Recall | KillWorker | Measure | SendOut | LeaveNode
+)
 
 
 @attrs.define(eq=False)
@@ -190,6 +202,8 @@ class ManagerMachine:
     """What to add to ``now`` for seconds since the epoch."""
     binder: ResourceBinder | None = None
     """It has looked at the node already. Without one, no task gets what it asks for."""
+    prefetch: int | None = None
+    """Tasks beyond its workers that it is to hold; None for as many as are short."""
     offer: Mapping[str, float] = attrs.field(factory=dict)
     """What tasks may ask for, by name, and how much of it there is in all."""
 
@@ -218,8 +232,9 @@ class ManagerMachine:
     _places: list[int] = attrs.field(factory=list, init=False)
     """Those of workers that have died, a heap."""
     _lacking: dict[bytes, list[WireTask]] = attrs.field(factory=dict, init=False)
-    _forms: OrderedDict[bytes, bytes] = attrs.field(factory=OrderedDict, init=False)
-    _forms_size: int = attrs.field(default=0, init=False)
+    _forms: Forms = attrs.field(factory=lambda: Forms(FORMS_LIMIT, keeps=True), init=False)
+    _asked: set[bytes] = attrs.field(factory=set, init=False)
+    """What was asked for on this connection, and has not come."""
     _unacked: OrderedDict[int, list[WireOutcome]] = attrs.field(factory=OrderedDict, init=False)
     _number: int = attrs.field(default=0, init=False)
     _given_back: list[int] = attrs.field(factory=list, init=False)
@@ -243,10 +258,12 @@ class ManagerMachine:
 
     @property
     def capacity(self) -> int:
-        """How many tasks it wants to hold: one for each worker, more while they are short."""
+        """How many tasks it wants to hold: one for each worker, and those that are prefetched."""
         if self.leaving is not None or self.draining is not None:
             return 0
         slots = self.info.slots
+        if self.prefetch is not None:
+            return slots + self.prefetch
         if self._estimate is None:
             return slots
         ahead = int(PREFETCH_TIME / max(self._estimate, 1e-6))
@@ -314,6 +331,8 @@ class ManagerMachine:
         self._said_drained = False
         self._given_back.clear()  # they are not named this time, which says the same
         self._owed = 0
+        self._asked.clear()
+        self._forms.keep_no_longer()  # we may miss the word that they are not needed
         held = [wire[0] for wire in (*self._queue, *self._packing.waiting())]
         held += [wire[0] for wires in self._lacking.values() for wire in wires]
         held += [attempt for worker in self._workers.values() for attempt in worker.held]
@@ -387,17 +406,19 @@ class ManagerMachine:
         return []
 
     def worker_needs(self, number: int, digests: list[bytes], now: float) -> list[ManagerEffect]:
-        """A worker has dropped the form of a function that it was given before."""
+        """A worker has to have a shared object, or has dropped a function that it was given."""
         worker = self._workers.get(number)
         if worker is None:
             return []
-        forms = [(digest, self._forms[digest]) for digest in digests if digest in self._forms]
-        lack = [digest for digest in digests if digest not in self._forms]
-        worker.wants.update(lack)
+        forms: list[tuple[bytes, Form | None]] = []
+        for digest in digests:
+            if digest in self._forms:
+                worker.forms.add(digest)
+                forms.append((digest, self._forms.use(digest)))
+            else:
+                worker.wants.add(digest)
         effects: list[ManagerEffect] = [Give(number, [], forms)] if forms else []
-        if lack:
-            effects.append(SendOut(NEED, lack))
-        return effects
+        return effects + self._ask(worker.wants)
 
     def worker_dry(self, number: int, now: float) -> list[ManagerEffect]:
         """A worker has noticed that it was recalled, and remembers no task."""
@@ -545,8 +566,7 @@ class ManagerMachine:
         for number, batch in self._unacked.items():
             effects.append(SendOut(RESULTS, [number, self.capacity, batch]))
         wanted = {digest for worker in self._workers.values() for digest in worker.wants}
-        if need := sorted(wanted | self._lacking.keys()):
-            effects.append(SendOut(NEED, need))
+        effects += self._ask(wanted | self._lacking.keys())
         return effects + self.flush(now)
 
     def _on_drain(self, body: Any, now: float) -> list[ManagerEffect]:
@@ -562,39 +582,40 @@ class ManagerMachine:
         return self._leave(str(body), now, orderly=False)
 
     def _on_tasks(self, body: Any, now: float) -> list[ManagerEffect]:
-        need: list[bytes] = []
         for wire in body:
             digest = wire[1]
             if digest is not None and digest not in self._forms:
-                if digest not in self._lacking:
-                    need.append(digest)
                 self._lacking.setdefault(digest, []).append(wire)
             else:
                 self._put(wire, now)
-        effects = self._assign(now)
-        if need:
-            effects.append(SendOut(NEED, need))
-        return effects
+        return [*self._assign(now), *self._ask(self._lacking)]
 
     def _on_forms(self, body: Any, now: float) -> list[ManagerEffect]:
         effects: list[ManagerEffect] = []
-        for digest, form in body:
-            if digest not in self._forms:
-                self._forms[digest] = form
-                self._forms_size += len(form)
+        for entry in body:
+            digest, form = entry[:2]
+            self._asked.discard(digest)
+            if form is not None:
+                self._forms.put(entry)
+                for wire in self._lacking.pop(digest, ()):
+                    self._put(wire, now)
             for worker in self._workers.values():
                 if digest in worker.wants:
                     worker.wants.discard(digest)
+                    worker.forms.add(digest)
                     effects.append(Give(worker.number, [], [(digest, form)]))
-            for wire in self._lacking.pop(digest, ()):
-                self._put(wire, now)
-        used = {wire[1] for wire in (*self._queue, *self._packing.waiting())}
-        while self._forms_size > FORMS_LIMIT:
-            oldest = next((digest for digest in self._forms if digest not in used), None)
-            if oldest is None:
-                break
-            self._forms_size -= len(self._forms.pop(oldest))
+        self._forms.trim({wire[1] for wire in (*self._queue, *self._packing.waiting())})
         return effects + self._assign(now)
+
+    def _on_drop(self, body: Any, now: float) -> list[ManagerEffect]:
+        for digest in body:
+            self._forms.drop(digest)
+        effects: list[ManagerEffect] = []
+        for worker in self._workers.values():
+            if has := [digest for digest in body if digest in worker.forms]:
+                worker.forms.difference_update(has)
+                effects.append(DropForms(worker.number, has))
+        return effects
 
     def _on_cancel(self, body: Any, now: float) -> list[ManagerEffect]:
         wanted = set(body)
@@ -810,18 +831,26 @@ class ManagerMachine:
     def _give_bound(self, worker: _Worker, wire: WireTask, now: float) -> list[ManagerEffect]:
         assert worker.bound is not None
         digest = wire[1]
-        forms: list[tuple[bytes, Any]] = []
+        forms: list[tuple[bytes, Form | None]] = []
         if digest is not None and digest not in worker.forms:
             if digest not in self._forms:
                 self._release(worker)
                 self._lacking.setdefault(digest, []).append(wire)
-                return [SendOut(NEED, [digest])]
+                return self._ask([digest])
             worker.forms.add(digest)
-            forms.append((digest, self._forms[digest]))
+            forms.append((digest, self._forms.use(digest)))
         worker.progress = now
         worker.said = False
         worker.held[wire[0]] = wire
         return [Give(worker.number, [with_binding(wire, worker.bound.binding)], forms)]
+
+    def _ask(self, digests: Collection[bytes]) -> list[ManagerEffect]:
+        """Ask for what has not been asked for; while nobody is there, the next one to be is."""
+        if not self.connected or not digests:
+            return []
+        unasked = sorted(set(digests) - self._asked)
+        self._asked.update(unasked)
+        return [SendOut(NEED, unasked)] if unasked else []
 
     def _bundle(self) -> int:
         if self._estimate is None:
@@ -830,7 +859,7 @@ class ManagerMachine:
 
     def _give(self, worker: _Worker, most: int, now: float) -> list[ManagerEffect]:
         batch: list[WireTask] = []
-        forms: list[tuple[bytes, bytes]] = []
+        forms: list[tuple[bytes, Form | None]] = []
         if not worker.held:
             worker.progress = now
             worker.said = False
@@ -847,7 +876,7 @@ class ManagerMachine:
                     self._lacking.setdefault(digest, []).append(wire)
                     continue
                 worker.forms.add(digest)
-                forms.append((digest, self._forms[digest]))
+                forms.append((digest, self._forms.use(digest)))
             batch.append(wire)
             worker.held[wire[0]] = wire
             if wire[3]:
@@ -855,9 +884,7 @@ class ManagerMachine:
         effects: list[ManagerEffect] = []
         if batch:
             effects.append(Give(worker.number, batch, forms))
-        if self._lacking:
-            effects.append(SendOut(NEED, list(self._lacking)))
-        return effects
+        return effects + self._ask(self._lacking)
 
     def _take_back(self, able: list[_Worker], now: float) -> list[ManagerEffect]:
         rich = [w for w in self._workers.values() if len(w.held) > 1 and not w.recalling]
@@ -942,6 +969,7 @@ _HANDLERS = {
     STOP: ManagerMachine._on_stop,
     TASKS: ManagerMachine._on_tasks,
     FORMS: ManagerMachine._on_forms,
+    DROP: ManagerMachine._on_drop,
     CANCEL: ManagerMachine._on_cancel,
     ACK: ManagerMachine._on_ack,
     HEARTBEAT: ManagerMachine._on_heartbeat,

@@ -8,7 +8,7 @@ its length at most.
 import heapq
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import attrs
@@ -121,6 +121,12 @@ class Queue(Protocol):
         """Take the next; None when there is none."""
         ...
 
+    def keep(self, wanted: Callable[[int], bool]) -> None:
+        """Let go of all others; it costs as much as there are."""
+        ...
+
+    def __len__(self) -> int: ...
+
 
 class Levels:
     """Ranks are priorities: the higher first. O(1) while there are few different ones."""
@@ -151,6 +157,16 @@ class Levels:
             del self._levels[priority]
         return None
 
+    def keep(self, wanted: Callable[[int], bool]) -> None:
+        """Let go of all others."""
+        kept = {rank: deque(filter(wanted, level)) for rank, level in self._levels.items()}
+        self._levels = {rank: level for rank, level in kept.items() if level}
+        self._order = [-rank for rank in self._levels]
+        heapq.heapify(self._order)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._levels.values()))
+
 
 class Sorted:
     """Ranks are whatever can be compared: the lower first, in logarithmic time."""
@@ -172,3 +188,11 @@ class Sorted:
     def pop(self) -> int | None:
         """Take the next; None when there is none."""
         return heapq.heappop(self._heap)[2] if self._heap else None
+
+    def keep(self, wanted: Callable[[int], bool]) -> None:
+        """Let go of all others."""
+        self._heap = [item for item in self._heap if wanted(item[2])]
+        heapq.heapify(self._heap)
+
+    def __len__(self) -> int:
+        return len(self._heap)

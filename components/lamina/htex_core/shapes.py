@@ -16,6 +16,7 @@ from lamina.htex_core.frames import (
     DRAIN,
     DRAINED,
     DRAINING,
+    DROP,
     FENCE,
     FORMS,
     GOODBYE,
@@ -161,12 +162,13 @@ def _amount(value: Any) -> bool:
 
 def _forms(body: Any) -> bool:
     return type(body) is list and all(
-        type(pair) is list
-        and len(pair) == 2
-        and type(pair[0]) is bytes
-        and len(pair[0]) == DIGEST_SIZE
-        and type(pair[1]) is bytes
-        for pair in body
+        type(entry) is list
+        and len(entry) in (2, 3)
+        and type(entry[0]) is bytes
+        and len(entry[0]) == DIGEST_SIZE
+        and (entry[1] is None or type(entry[1]) in (bytes, Large))
+        and (len(entry) == 2 or type(entry[2]) is bool)
+        for entry in body
     )
 
 
@@ -334,6 +336,7 @@ _SAYS: Mapping[Sender, Mapping[int, Check]] = {
         DRAIN: _texts,
         HOLD: _texts,
         STOP: _text,
+        DROP: _digests,
     },
     "interchange": {
         # To the client.
@@ -354,6 +357,7 @@ _SAYS: Mapping[Sender, Mapping[int, Check]] = {
         CANCEL: _attempts,
         ACK: _ack,
         STOP: _text,
+        DROP: _digests,
         REFUSE: _text,
         YIELD: _count,
         DRAIN: _text,

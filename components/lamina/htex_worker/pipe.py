@@ -13,6 +13,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from lamina.vocabulary import LaminaError
 
 __all__ = [
+    "ABSENT",
+    "DROP",
     "DRY",
     "FORM",
     "INITIALIZER",
@@ -26,6 +28,8 @@ __all__ = [
     "MalformedRecord",
     "Records",
     "Report",
+    "absent_record",
+    "drop_record",
     "form_record",
     "initializer_record",
     "mark_record",
@@ -44,10 +48,12 @@ __all__ = [
 ]
 
 # Manager to worker.
-FORM: Final = 1  # digest, form
+FORM: Final = 1  # digest, form: a function by value, or a shared object
 TASK: Final = 2
 MARK: Final = 3  # what was sent before this and is not claimed is not yours any more
 INITIALIZER: Final = 4  # as a task; it is run once, before the worker says that it is up
+ABSENT: Final = 5  # digest: nobody has the form that was asked for
+DROP: Final = 6  # digest: a shared object that nobody needs any more
 # Worker to manager.
 UP: Final = 10  # pid
 OUTCOME: Final = 11
@@ -59,8 +65,11 @@ _WHOLE: Final = 2**16  # bytes; a longer record is read into a place of its own
 
 NO_DIGEST: Final = b"\0" * 16
 
-_KINDS = frozenset((FORM, TASK, MARK, INITIALIZER, UP, OUTCOME, DRY, NEED, UNFIT))
-_SIZES = {MARK: 0, UP: 4, DRY: 0, NEED: len(NO_DIGEST)}  # of bodies, where they are fixed
+_KINDS = frozenset((FORM, TASK, MARK, INITIALIZER, ABSENT, DROP, UP, OUTCOME, DRY, NEED, UNFIT))
+_SIZES = {  # of bodies, where they are fixed
+    MARK: 0, UP: 4, DRY: 0,
+    **dict.fromkeys((NEED, ABSENT, DROP), len(NO_DIGEST)),
+}  # fmt: skip
 _CODES = frozenset((0, 1, 3))  # value, raised, unsent: as htex_core has them
 
 _HEAD = struct.Struct("<IB")
@@ -242,14 +251,26 @@ def read_outcome(body: memoryview) -> Report:
     return Report(attempt, code, began, ended, buffers)
 
 
-def form_record(digest: bytes, form: bytes) -> bytes:
-    """Write the form of a function by value."""
-    return record(FORM, digest, form)
+def form_record(digest: bytes, form: Buffer) -> list[Buffer]:
+    """Write a form, as parts that belong together."""
+    if len(form) <= _WHOLE:
+        return [record(FORM, digest, form)]
+    return [_HEAD.pack(len(digest) + len(form), FORM) + digest, form]
 
 
-def read_form(body: memoryview) -> tuple[bytes, bytes]:
-    """Read the form of a function by value."""
-    return bytes(body[:16]), bytes(body[16:])
+def read_form(body: memoryview) -> tuple[bytes, memoryview]:
+    """Read a form, which is not copied."""
+    return bytes(body[:16]), body[16:]
+
+
+def absent_record(digest: bytes) -> bytes:
+    """Say that nobody has the form that was asked for."""
+    return record(ABSENT, digest)
+
+
+def drop_record(digest: bytes) -> bytes:
+    """Say that nobody needs a shared object any more."""
+    return record(DROP, digest)
 
 
 def mark_record() -> bytes:

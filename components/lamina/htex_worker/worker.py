@@ -16,8 +16,10 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from lamina.codec import Buffer, Codec, dump_error
+from lamina.codec import Buffer, Codec, dump_error, fetch_from, load_content
 from lamina.htex_worker.pipe import (
+    ABSENT,
+    DROP,
     DRY,
     FORM,
     INITIALIZER,
@@ -39,6 +41,7 @@ from lamina.vocabulary import SerializationError
 __all__ = ["serve"]
 
 FUNCTIONS_LIMIT = 64 * 2**20  # bytes of functions by value that are kept
+SHARED_LIMIT = 2**30  # bytes of shared objects that are kept between tasks
 TRACEBACK_LIMIT = 4000  # characters that are told of the failure of an initializer
 READ_SIZE = 2**16  # bytes; more than a bundle of small tasks
 
@@ -55,6 +58,13 @@ class _Worker:
         """Forms, and what was made of them once it was needed."""
         self._size = 0
         self._initializer: Assignment | None = None
+        self._shared: OrderedDict[bytes, tuple[int, Any]] = OrderedDict()
+        """Sizes of shared objects as they came, and the objects."""
+        self._shared_size = 0
+        self._asked: set[bytes] = set()
+        self._came: dict[bytes, memoryview | None] = {}
+        """What was asked for and has come; None where nobody has it."""
+        fetch_from(self.shared)
 
     def prepare(self) -> None:
         """Run the initializer, which comes first; if it fails, say so and end this process."""
@@ -98,7 +108,12 @@ class _Worker:
             elif kind == INITIALIZER:
                 self._initializer = read_task(body)
             elif kind == FORM:
-                self._keep(*read_form(body))
+                self._take(*read_form(body))
+            elif kind == ABSENT:
+                self._take(bytes(body), None)
+            elif kind == DROP:
+                size, _ = self._shared.pop(bytes(body), (0, None))
+                self._shared_size -= size
             elif kind == MARK:
                 # Only now has everything been read that is not ours; the manager gives nothing
                 # new before this answer, so there was no claim with which to run any of it.
@@ -115,6 +130,48 @@ class _Worker:
             return self._records.feed(data)
         raise SystemExit(0)  # the manager is gone
 
+    def _take(self, digest: bytes, form: memoryview | None) -> None:
+        if digest in self._asked:
+            self._came[digest] = form
+        elif form is not None:
+            self._keep(digest, bytes(form))
+
+    def _ask(self, digest: bytes) -> memoryview | None:
+        """Have a form from the manager, or from whoever has it above; None if nobody has."""
+        self._asked.add(digest)
+        try:
+            self._link.sendall(need_record(digest))
+            while digest not in self._came:
+                self._read()
+            return self._came.pop(digest)
+        finally:
+            self._asked.discard(digest)
+
+    def shared(self, digest: bytes) -> Any:
+        """The shared object with this digest; the same one for every task while it is kept.
+
+        Raises:
+            SerializationError: Nobody has it, or something else came in its place.
+            Exception: Whatever its own code raises.
+        """
+        if digest in self._shared:
+            self._shared.move_to_end(digest)
+            return self._shared[digest][1]
+        form = self._ask(digest)
+        if form is None:
+            msg = (
+                f"the shared object {digest.hex()[:12]} is gone, for its handle is; keep what "
+                "share() returned for as long as tasks are given it"
+            )
+            raise SerializationError(msg)
+        value = load_content(digest, form)
+        self._shared[digest] = len(form), value
+        self._shared_size += len(form)
+        while self._shared_size > SHARED_LIMIT and len(self._shared) > 1:
+            _, (size, _) = self._shared.popitem(last=False)
+            self._shared_size -= size
+        return value
+
     def _keep(self, digest: bytes, form: bytes) -> None:
         if digest in self._functions:
             return
@@ -124,15 +181,14 @@ class _Worker:
             _, (oldest, _) = self._functions.popitem(last=False)
             self._size -= len(oldest)
 
-    def _fetch(self, digest: bytes) -> None:
-        """Have the form of a function here, as the one that was used last."""
-        while digest not in self._functions:
-            self._link.sendall(need_record(digest))
-            self._read()
-        self._functions.move_to_end(digest)
-
     def _function(self, digest: bytes) -> Callable[..., Any]:
-        """The function; made when first called for, as a task of its own pays for its imports."""
+        """The function; made when first called for, where its task has its environment."""
+        if digest not in self._functions:
+            came = self._ask(digest)
+            if came is None:
+                raise _NotSent(SerializationError("nobody has the function of this task any more"))
+            self._keep(digest, bytes(came))
+        self._functions.move_to_end(digest)
         form, function = self._functions[digest]
         if function is None:
             try:
@@ -164,8 +220,6 @@ class _Worker:
 
     def _do(self, task: Assignment) -> Report:
         codec = self._codec
-        if task.digest is not None:
-            self._fetch(task.digest)
         began = time.time()
         try:
             value = self._run(task)

@@ -27,6 +27,7 @@ from typing import Any
 
 import attrs
 
+from lamina.codec import Shared
 from lamina.memo.arrays import foreign_rule
 from lamina.memo.files import file_rule
 from lamina.vocabulary import File, LaminaError
@@ -147,6 +148,7 @@ id_for_memo.register(str, _builtin(lambda value: value.encode("utf-8", "surrogat
 for _raw in (bytes, bytearray):
     id_for_memo.register(_raw, _builtin(lambda value: digest((bytes(value),))))
 id_for_memo.register(range, lambda value: repr(value).encode())
+id_for_memo.register(Shared, lambda value: value.digest)
 id_for_memo.register(File, file_rule)
 
 

@@ -1,6 +1,7 @@
 """Which task is next and which node gets it, on real processes; and that no worker is idle."""
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
@@ -11,7 +12,7 @@ from typing import Any
 import attrs
 import pytest
 
-from lamina.executors import Call, News, Outcome, Site, TaskRequest
+from lamina.executors import Call, News, Outcome, Site, Started, TaskRequest
 from lamina.executors_htex import HighThroughputExecutor
 from lamina.htex_core import (
     BlockIdManagerSelector,
@@ -184,3 +185,21 @@ def test_no_task_waits_at_one_node_while_a_worker_of_another_is_idle(tmp_path: P
         eventually(lambda: len(outcomes_of(news)) == len(tasks))
         took = time.monotonic() - began
     assert took < 1.4 * ideal, f"{took:.2f} s; {ideal:.2f} s would have been ideal"
+
+
+@pytest.mark.parametrize("prefetch", [0, 3])
+def test_prefetch_capacity_says_how_many_tasks_wait_on_the_node(
+    tmp_path: Path, prefetch: int
+) -> None:
+    gate = tmp_path / "gate"
+    tasks = [TaskRequest(AttemptId(10_000 + n), Call(stay, (str(gate),))) for n in range(8)]
+    with running(tmp_path, 1, 1, prefetch_capacity=prefetch) as executor:
+        news: list[News] = []
+        executor.launch(tasks, news.extend)
+        eventually(lambda: any(isinstance(item, Started) for item in news))
+        os.kill(executor.connected_managers()[0]["pid"], signal.SIGKILL)
+        eventually(lambda: len(outcomes_of(news)) == 1 + prefetch)
+        # What the node did not have goes on elsewhere.
+        gate.touch()
+        eventually(lambda: len(outcomes_of(news)) == len(tasks))
+    assert sum(each.failure is not None for each in outcomes_of(news)) == 1 + prefetch

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lamina.codec import OUT_OF_BAND
+from lamina.codec import OUT_OF_BAND, Shared, gathering
 from lamina.codec_cloudpickle import CloudpickleCodec
 from lamina.vocabulary import HasStarted, SerializationError
 
@@ -145,3 +145,24 @@ def test_it_is_a_value_without_state() -> None:
     assert repr(CODEC) == "CloudpickleCodec()"
     assert CODEC.name == "cloudpickle"
     assert pickle.loads(pickle.dumps(CODEC)) == CODEC
+
+
+def test_what_a_function_closes_over_is_shared_by_digest_each_time_it_goes() -> None:
+    handle = Shared([1, 2], CODEC.dump)
+
+    def count() -> int:
+        return len(handle)  # type: ignore[arg-type]  # there it is the list
+
+    for _ in range(2):
+        with gathering() as found:
+            call = CODEC.dump_call(count, (), {})
+        assert [*found] == [handle.digest]
+    by_value = CODEC.dump_call(count, (), {})
+    assert call.function is not None
+    assert by_value.function is not None
+    assert by_value.function.digest != call.function.digest
+    assert CODEC.load_function(by_value.function.form)() == 2
+    with gathering() as found:
+        again = CODEC.dump_call(count, (), {})
+    assert again.function in (call.function, by_value.function)
+    assert [*found] == ([handle.digest] if again.function == call.function else [])

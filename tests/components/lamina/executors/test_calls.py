@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from lamina.codec import PickleCodec, Shared
 from lamina.executors import Call, Payload, Site, TaskRequest
 from lamina.executors.calls import (
     cancelled,
@@ -96,3 +97,9 @@ def test_telling_outlives_a_broken_report(caplog):
 
     tell(broken, [])
     assert "broken" in caplog.text
+
+
+def test_handles_become_what_they_stand_for():
+    handle = Shared([3, 1, 2], PickleCodec().dump)
+    assert run_call(Call(sorted, (handle,), {"reverse": True})) == [3, 2, 1]
+    assert run_call(Call(sum, ([handle], []))) == [3, 1, 2]

@@ -2,11 +2,11 @@ import threading
 
 import pytest
 
-from lamina.codec import PickleCodec
+from lamina.codec import Content, PickleCodec, Shared
 from lamina.codec_cloudpickle import CloudpickleCodec
 from lamina.executors import Call, Payload, TaskRequest
 from lamina.executors_htex.wiring import unsendable, write, write_initializer
-from lamina.htex_core import QueuedTask, comparable
+from lamina.htex_core import QueuedTask, comparable, unwrapped
 from lamina.vocabulary import (
     AttemptId,
     Cause,
@@ -141,3 +141,18 @@ def test_what_it_is_expected_to_take_and_nodes_to_avoid_are_among_the_options() 
     task = TaskRequest(AttemptId(7), Call(abs, (-3,)), expected=4.0, avoid={"n2", "n1"})
     (_, _, _, options), _, _ = write(task, PickleCodec())
     assert options == {"expected": 4.0, "avoid": ["n1", "n2"]}
+
+
+def test_what_a_task_shares_is_noted_and_goes_by_digest() -> None:
+    handle = Shared(bytes(100_000), PickleCodec().dump)
+    shared: dict[int, list[Content]] = {}
+    (_, _, buffers, _), _, _ = write(
+        TaskRequest(ATTEMPT, Call(len, ([handle],))), PickleCodec(), shared=shared
+    )
+    assert sum(map(len, buffers)) < 1000
+    assert [content.digest for content in shared[ATTEMPT]] == [handle.digest]
+    write(TaskRequest(AttemptId(8), Call(len, ([1],))), PickleCodec(), shared=shared)
+    assert [*shared] == [ATTEMPT]
+    (_, _, buffers, _), _, _ = write(TaskRequest(ATTEMPT, Call(len, (handle,))), PickleCodec())
+    function, args, _ = PickleCodec().load_call([unwrapped(each) for each in buffers], None)
+    assert function(*args) == 100_000

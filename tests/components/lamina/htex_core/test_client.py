@@ -1,7 +1,10 @@
 """The client's machine: one truth about every unresolved attempt."""
 
 import random
+from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from lamina.htex_core import (
     Broken,
@@ -20,13 +23,14 @@ from lamina.htex_core import (
     StartInterchange,
     Unfit,
 )
-from lamina.htex_core.client import ACK_WITHIN, ACKS_LIMIT
+from lamina.htex_core.client import ACK_WITHIN, ACKS_LIMIT, STALE_LIMIT
 from lamina.htex_core.frames import (
     ACK,
     ADMIT,
     CANCEL,
     CREDIT,
     DRAIN,
+    DROP,
     FENCE,
     FORMS,
     HOLD,
@@ -44,6 +48,7 @@ from lamina.htex_core.frames import (
     UNFIT,
     VALUE,
 )
+from lamina.htex_core.orders import Levels, Queue
 
 
 def info(uid: str) -> ManagerInfo:
@@ -197,9 +202,10 @@ def test_a_form_travels_once_and_again_only_when_asked_for() -> None:
         SendUp(FORMS, [[b"d", b"form"]]),
         SendUp(TASKS, [wire(1, b"d"), wire(2, b"d")]),
     ]
-    assert machine.frame(NEED, 1, [b"d", b"?"], 0.0) == [SendUp(FORMS, [[b"d", b"form"]])]
+    asked = machine.frame(NEED, 1, [b"d", b"?"], 0.0)
+    assert asked == [SendUp(FORMS, [[b"d", b"form"], [b"?", None]])]  # nobody waits for nothing
     machine.frame(RESULTS, 1, ["m", 1, [outcome(1), outcome(2)]], 0.0)
-    assert machine.frame(NEED, 1, [b"d"], 0.0) == []
+    assert machine.frame(NEED, 1, [b"d"], 0.0) == [SendUp(FORMS, [[b"d", None]])]
 
 
 def test_a_lost_manager_ends_its_attempts_and_says_which_had_started() -> None:
@@ -591,4 +597,68 @@ def test_a_block_is_held_until_that_is_undone_whatever_happens_to_the_interchang
     assert machine.slots == 0
     assert machine.unhold("0") == [SendUp(HOLD, [])]
     assert machine.slots == 2
+
+
+def sharing(machine: ClientMachine, attempt: int) -> list[ClientEffect]:
+    return machine.submitted([(wire(attempt), 0.0, None)], {attempt: [(b"s", b"it")]})
+
+
+def test_what_is_shared_is_sent_when_asked_for_and_dropped_with_its_last_user() -> None:
+    machine = running()
+    assert sharing(machine, 1) == [SendUp(TASKS, [wire(1)])]
+    sharing(machine, 2)
+    assert machine.frame(NEED, 1, [b"s"], 0.0) == [SendUp(FORMS, [[b"s", b"it", True]])]
+    machine.frame(RESULTS, 1, ["m", 1, [outcome(1)]], 0.0)
+    assert machine.handle_gone(b"s") == []
+    machine.check()
+    *_, dropped = machine.frame(RESULTS, 1, ["m", 2, [outcome(2)]], 0.0)
+    assert dropped == SendUp(DROP, [b"s"])
+    assert machine.frame(NEED, 1, [b"s"], 0.0) == [SendUp(FORMS, [[b"s", None]])]
+    machine.check()
+
+
+def test_a_handle_keeps_what_it_stands_for_while_no_task_needs_it() -> None:
+    machine = running()
+    sharing(machine, 1)
+    machine.frame(RESULTS, 1, ["m", 1, [outcome(1)]], 0.0)
+    assert machine.frame(NEED, 1, [b"s"], 0.0) == [SendUp(FORMS, [[b"s", b"it", True]])]
+    assert machine.handle_gone(b"s") == [SendUp(DROP, [b"s"])]
+    assert machine.handle_gone(b"s") == []
+    sharing(machine, 2)  # somebody shares the same again
+    machine.check()
+
+
+def test_a_cancelled_task_needs_nothing() -> None:
+    machine = running(credit=0)
+    sharing(machine, 1)
+    machine.handle_gone(b"s")
+    assert machine.cancelled([1])[-1] == SendUp(DROP, [b"s"])
+    machine.check()
+
+
+def test_the_next_interchange_is_sent_what_is_shared_when_it_asks() -> None:
+    machine = running()
+    sharing(machine, 1)
+    machine.interchange_died(1.0, "killed")
+    machine.frame(READY, 2, {}, 1.0)
+    machine.frame(JOINED, 2, [list(info("m")), [1], []], 1.0)
+    assert machine.frame(NEED, 2, [b"s"], 1.0) == [SendUp(FORMS, [[b"s", b"it", True]])]
+    machine.check()
+
+
+@pytest.mark.parametrize("make_queue", [Levels, Sorted])
+def test_the_queue_forgets_what_was_cancelled_although_nobody_takes_from_it(
+    make_queue: Callable[[], Queue],
+) -> None:
+    machine = ClientMachine(patience=30.0, make_queue=make_queue)
+    machine.start(0.0)
+    for first in range(0, 10_000, 1000):
+        machine.submitted([(wire(number), 1.0, None) for number in range(first, first + 1000)])
+        machine.cancelled(range(first + 1, first + 1000))
+        machine.check()
+        assert len(machine._queue) <= 2 * max(STALE_LIMIT, machine.outstanding)
+    machine.frame(READY, 1, {}, 0.0)
+    machine.frame(JOINED, 1, [list(info("m")), [], []], 0.0)
+    (granted,) = machine.frame(CREDIT, 1, 100, 0.0)
+    assert granted == SendUp(TASKS, [wire(number) for number in range(0, 10_000, 1000)])
     machine.check()

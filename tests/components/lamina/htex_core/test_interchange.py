@@ -27,6 +27,7 @@ from lamina.htex_core.frames import (
     DRAIN,
     DRAINED,
     DRAINING,
+    DROP,
     FENCE,
     FORMS,
     GOODBYE,
@@ -742,3 +743,35 @@ def test_one_that_asks_for_something_avoids_nodes_as_well() -> None:
     asked = [1, None, [b""], {"resources": {"cores": 2}}]
     assert machine.client_frame(TASKS, [task], 0.0) == [ToManager(b"b", TASKS, [asked])]
     machine.check()
+
+
+def test_what_several_managers_need_is_asked_for_once_and_sent_to_those() -> None:
+    machine = running(a=2, b=2, c=2)
+    assert machine.manager_frame(b"a", NEED, 1, [b"s"], 0.0) == [ToClient(NEED, [b"s"])]
+    assert machine.manager_frame(b"b", NEED, 1, [b"s"], 0.0) == []
+    entry = [b"s", b"it", True]
+    assert machine.client_frame(FORMS, [entry], 0.0) == [
+        ToManager(b"a", FORMS, [entry]),
+        ToManager(b"b", FORMS, [entry]),
+    ]
+    # Another that comes later has it from here.
+    assert machine.manager_frame(b"c", NEED, 1, [b"s"], 0.0) == [ToManager(b"c", FORMS, [entry])]
+
+
+def test_what_nobody_has_is_said_to_whom_it_was_asked_for() -> None:
+    machine = running(a=2)
+    machine.manager_frame(b"a", NEED, 1, [b"s"], 0.0)
+    assert machine.client_frame(FORMS, [[b"s", None]], 0.0) == [
+        ToManager(b"a", FORMS, [[b"s", None]])
+    ]
+    assert machine.manager_frame(b"a", NEED, 1, [b"s"], 0.0) == [ToClient(NEED, [b"s"])]
+
+
+def test_what_is_not_needed_any_more_is_dropped_here_and_everywhere_below() -> None:
+    machine = running(a=2, b=2)
+    machine.client_frame(FORMS, [[b"s", b"it", True]], 0.0)
+    assert machine.client_frame(DROP, [b"s"], 0.0) == [
+        ToManager(b"a", DROP, [b"s"]),
+        ToManager(b"b", DROP, [b"s"]),
+    ]
+    assert machine.manager_frame(b"a", NEED, 1, [b"s"], 0.0) == [ToClient(NEED, [b"s"])]

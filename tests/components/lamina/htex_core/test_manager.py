@@ -9,6 +9,7 @@ from lamina.htex_core import (
     PROTOCOL,
     UNDONE,
     VALUE,
+    DropForms,
     Give,
     KillWorker,
     LeaveNode,
@@ -26,6 +27,7 @@ from lamina.htex_core.frames import (
     DRAIN,
     DRAINED,
     DRAINING,
+    DROP,
     FORMS,
     GOODBYE,
     HEARTBEAT,
@@ -800,3 +802,54 @@ def test_it_drains_before_its_block_ends_and_says_when_that_is() -> None:
     machine.frame(WELCOME, 1, None, 20.0)
     assert machine.next_deadline(20.0) == 110.0
     assert machine.time_passed(110.0)[0] == SendOut(DRAINING, "its block ends in 10 s")
+
+
+SHARED = [b"s", b"it", True]
+
+
+def test_what_is_shared_is_asked_for_once_whoever_needs_it() -> None:
+    machine = running(3)
+    assert machine.worker_needs(0, [b"s"], 0.0) == [SendOut(NEED, [b"s"])]
+    assert machine.worker_needs(1, [b"s"], 0.0) == []
+    machine.worker_died(0, "killed", 0, 0.0)
+    assert machine.frame(FORMS, 1, [SHARED], 0.0) == [Give(1, [], [(b"s", b"it")])]
+    assert machine.worker_needs(2, [b"s"], 0.0) == [Give(2, [], [(b"s", b"it")])]
+
+
+def test_it_stays_until_it_is_dropped_and_workers_hear_of_that() -> None:
+    machine = running(2)
+    machine.worker_needs(0, [b"s"], 0.0)
+    machine.frame(FORMS, 1, [SHARED], 0.0)
+    assert machine.frame(DROP, 1, [b"s", b"x"], 0.0) == [DropForms(0, [b"s"])]
+    assert machine.frame(DROP, 1, [b"s"], 0.0) == []
+    assert machine.worker_needs(1, [b"s"], 0.0) == [SendOut(NEED, [b"s"])]
+
+
+def test_a_worker_hears_that_nobody_has_what_it_needs() -> None:
+    machine = running()
+    machine.worker_needs(0, [b"s"], 0.0)
+    assert machine.frame(FORMS, 1, [[b"s", None]], 0.0) == [Give(0, [], [(b"s", None)])]
+    assert machine.worker_needs(0, [b"s"], 0.0) == [SendOut(NEED, [b"s"])]
+
+
+def test_what_has_not_come_is_asked_for_again_on_the_next_connection() -> None:
+    machine = running()
+    machine.worker_needs(0, [b"s"], 0.0)
+    machine.reconnected(1.0)
+    assert machine.worker_needs(0, [b"t"], 1.0) == []
+    assert machine.frame(WELCOME, 2, None, 1.0) == [SendOut(NEED, [b"s", b"t"])]
+
+
+@pytest.mark.parametrize("prefetch", [0, 3])
+def test_it_holds_as_many_tasks_beyond_its_workers_as_it_is_told(prefetch: int) -> None:
+    machine = ManagerMachine(
+        info(2), heartbeat_period=10.0, heartbeat_threshold=30.0, prefetch=prefetch
+    )
+    assert machine.capacity == 2 + prefetch
+    machine.start(0.0)
+    machine.frame(WELCOME, 1, None, 0.0)
+    machine.worker_up(0, 0.0)
+    for took in (0.0, 100.0):
+        give(machine, 1)
+        machine.worker_ended_task(0, outcome(1, took), 0.0)
+        assert machine.capacity == 2 + prefetch

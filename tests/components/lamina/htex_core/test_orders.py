@@ -82,3 +82,20 @@ def test_any_two_keys_can_be_compared() -> None:
 def test_what_is_no_key_is_refused(key: Any) -> None:
     with pytest.raises(TypeError, match="as a key"):
         comparable(key)
+
+
+@pytest.mark.parametrize("queue", [Levels(), Sorted()])
+def test_a_queue_keeps_what_is_wanted_in_its_order(queue: Levels | Sorted) -> None:
+    for number, rank in enumerate([2, 1, 2, 1, 2]):
+        queue.push(number, rank)
+    before = [0, 2, 4, 1, 3] if isinstance(queue, Levels) else [1, 3, 0, 2, 4]
+    queue.keep(lambda number: number not in (2, 3))
+    assert len(queue) == 3
+    queue.push(9, 1)
+    taken = [queue.pop() for _ in range(5)]
+    wanted = [number for number in before if number not in (2, 3)]
+    wanted.insert(3 if isinstance(queue, Levels) else 1, 9)
+    assert taken == [*wanted, None]
+    queue.push(5, 2)
+    queue.keep(lambda number: False)
+    assert (len(queue), queue.pop()) == (0, None)

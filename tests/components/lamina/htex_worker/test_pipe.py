@@ -41,7 +41,7 @@ def test_an_outcome_is_read_as_it_was_written() -> None:
 
 def test_forms_and_the_need_for_them_are_read_as_they_were_written() -> None:
     digest = bytes(range(16))
-    (form, need) = Records().feed(form_record(digest, b"form") + need_record(digest))
+    (form, need) = Records().feed(b"".join((*form_record(digest, b"form"), need_record(digest))))
     assert (form[0], read_form(form[1])) == (FORM, (digest, b"form"))
     assert (need[0], read_need(need[1])) == (NEED, digest)
 
@@ -67,7 +67,7 @@ def _cut(stream: bytes, size: int) -> list[tuple[int, bytes]]:
 @pytest.mark.parametrize("size", [1, 2, 4, 5, 7, 1000, 10**6])
 def test_records_are_cut_however_the_bytes_come(size: int) -> None:
     lengths = (0, 1, 5, 300, 0) if size < 10 else (0, 70_000, 5, 200_000, 300, 65_536, 0)
-    written = [form_record(bytes(16), b"f" * length) for length in lengths]
+    written = [b"".join(form_record(bytes(16), b"f" * length)) for length in lengths]
     found = _cut(b"".join(written), size)
     assert found == [(FORM, record[5:]) for record in written]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lamina.codec import load_error
+from lamina.codec import Shared, gathering, load_error
 from lamina.codec_cloudpickle import CloudpickleCodec
 from lamina.htex_worker import (
     DRY,
@@ -15,6 +15,8 @@ from lamina.htex_worker import (
     UNFIT,
     UP,
     Records,
+    absent_record,
+    drop_record,
     form_record,
     initializer_record,
     mark_record,
@@ -41,7 +43,7 @@ class _Manager:
         self.claims = os.eventfd(0, os.EFD_SEMAPHORE | os.EFD_NONBLOCK)
         self._records = Records()
         self._said: list[tuple[int, bytes]] = []
-        self.thread = threading.Thread(target=self._serve, args=(theirs,))
+        self.thread = threading.Thread(target=self._serve, args=(theirs,), daemon=True)
         self.thread.start()
         kind, body = self.hear()
         assert (kind, read_up(memoryview(body))) == (UP, os.getpid())
@@ -73,7 +75,7 @@ class _Manager:
         call = CODEC.dump_call(function, args, {})
         digest = None if call.function is None else call.function.digest
         if call.function is not None and form:
-            self.link.sendall(form_record(call.function.digest, call.function.form))
+            self.link.sendall(b"".join(form_record(call.function.digest, call.function.form)))
         os.eventfd_write(self.claims, 1)
         self.link.sendall(
             b"".join(task_record(1, digest, [bytes(b) for b in call.buffers], options))
@@ -146,12 +148,12 @@ def test_a_function_by_value_is_asked_for_when_it_is_not_there(manager: _Manager
     assert (kind, read_need(memoryview(body))) == (NEED, digest)
     function = CODEC.dump_call(triple, (2,), {}).function
     assert function is not None
-    manager.link.sendall(form_record(function.digest, function.form))
+    manager.link.sendall(b"".join(form_record(function.digest, function.form)))
     assert CODEC.load(manager.outcome().buffers) == 6
 
 
 def test_a_function_that_cannot_be_unpickled_fails_its_task(manager: _Manager) -> None:
-    manager.link.sendall(form_record(b"f" * 16, b"nonsense"))
+    manager.link.sendall(b"".join(form_record(b"f" * 16, b"nonsense")))
     call = CODEC.dump_call(abs, (-3,), {})
     os.eventfd_write(manager.claims, 1)
     manager.link.sendall(
@@ -228,7 +230,7 @@ class _Prepared(_Manager):
             call, self._first = self._first, None
             digest = None if call.function is None else call.function.digest
             if call.function is not None:
-                self.link.sendall(form_record(call.function.digest, call.function.form))
+                self.link.sendall(b"".join(form_record(call.function.digest, call.function.form)))
             self.link.sendall(b"".join(initializer_record(digest, call.buffers)))
         return super().hear()
 
@@ -266,3 +268,54 @@ def test_a_worker_whose_initializer_fails_says_why_and_ends(trouble: BaseExcepti
     said = read_unfit(memoryview(body))
     assert said.startswith(f"{type(trouble).__name__}: {trouble}")
     assert "Traceback" in said
+
+
+def _shared(manager: _Manager, handle: "Shared[Any]") -> tuple[int, bytes]:
+    """Give a task that is given a shared object; what the worker asks for."""
+    with gathering():
+        manager.give(len, handle)
+    return manager.hear()
+
+
+def test_a_shared_object_is_asked_for_once_and_kept_until_nobody_needs_it(
+    manager: _Manager,
+) -> None:
+    handle = Shared(bytes(100_000), CODEC.dump)
+    with gathering() as found:
+        CODEC.dump(handle)
+    data = found[handle.digest].data
+    for _ in range(2):
+        assert _shared(manager, handle) == (NEED, handle.digest)
+        manager.link.sendall(b"".join(form_record(handle.digest, data)))
+        assert CODEC.load(manager.outcome().buffers) == 100_000
+        with gathering():
+            manager.give(len, handle)
+        assert CODEC.load(manager.outcome().buffers) == 100_000
+        manager.link.sendall(drop_record(handle.digest))
+
+
+@pytest.mark.parametrize("answer", ["absent", "wrong"])
+def test_a_shared_object_that_is_gone_or_another_fails_the_task(
+    manager: _Manager, answer: str
+) -> None:
+    handle = Shared([1, 2], CODEC.dump)
+    _shared(manager, handle)
+    if answer == "absent":
+        manager.link.sendall(absent_record(handle.digest))
+    else:
+        manager.link.sendall(b"".join(form_record(handle.digest, b"nonsense")))
+    report = manager.outcome()
+    assert report.code == UNSENT
+    error = load_error(bytes(report.buffers[0]))
+    assert isinstance(error, SerializationError)
+    assert f"shared object {handle.digest.hex()[:12]}" in str(error)
+    manager.give(abs, -3)
+    assert CODEC.load(manager.outcome().buffers) == 3
+
+
+def test_a_function_that_nobody_has_fails_its_task(manager: _Manager) -> None:
+    digest = manager.give(lambda: 3, form=False)
+    assert digest is not None
+    assert manager.hear() == (NEED, digest)
+    manager.link.sendall(absent_record(digest))
+    assert manager.outcome().code == UNSENT

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import attrs
 import pytest
 
+from lamina.codec import PickleCodec, Shared
 from lamina.memo import MemoKeyError, Subject, id_for_memo, memo_key
 from lamina.vocabulary import File
 
@@ -221,3 +222,8 @@ def test_a_key_is_the_same_in_every_process() -> None:
         for seed in ("0", "1", "42")
     }
     assert len(keys) == 1
+
+
+def test_a_shared_object_is_known_by_its_digest() -> None:
+    one, two = (Shared([1, 2], PickleCodec().dump) for _ in range(2))
+    assert id_for_memo(one) == id_for_memo(two) == one.digest

@@ -1,0 +1,86 @@
+"""What travels by its digest, as one hop keeps it: functions by value, and shared objects.
+
+Those that were used longest ago go first, once there are more bytes than the limit. A hop that is
+to keep some until it is told otherwise says so by ``keeps``; these do not count.
+"""
+
+from collections import OrderedDict
+from collections.abc import Container
+from typing import Any, TypeAlias
+
+from lamina.htex_core.frames import Large
+
+__all__ = ["Form", "Forms"]
+
+Form: TypeAlias = bytes | Large
+
+
+class Forms:
+    """Forms by digest, at most ``limit`` bytes of them."""
+
+    def __init__(self, limit: int, *, keeps: bool = False) -> None:
+        self._limit, self._keeps = limit, keeps
+        self._forms: OrderedDict[bytes, tuple[Form, bool]] = OrderedDict()
+        self._counted = 0
+
+    def __contains__(self, digest: object) -> bool:
+        return digest in self._forms
+
+    def __len__(self) -> int:
+        return len(self._forms)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all."""
+        return sum(len(form) for form, _ in self._forms.values())
+
+    @property
+    def kept(self) -> list[bytes]:
+        """Those that stay until they are dropped."""
+        return [digest for digest, (_, shared) in self._forms.items() if shared and self._keeps]
+
+    def use(self, digest: bytes) -> Form:
+        """The form, which counts as used now.
+
+        Raises:
+            KeyError: It is not here.
+        """
+        self._forms.move_to_end(digest)
+        return self._forms[digest][0]
+
+    def entry(self, digest: bytes) -> list[Any]:
+        """As ``use``; as it stands in a frame."""
+        form = self.use(digest)
+        return [digest, form, True] if self._forms[digest][1] else [digest, form]
+
+    def put(self, entry: list[Any]) -> None:
+        """Add what a frame has brought, unless it is here."""
+        digest, form = entry[0], entry[1]
+        shared = len(entry) > 2 and bool(entry[2])
+        if digest not in self._forms:
+            self._forms[digest] = (form, shared)
+            if not (shared and self._keeps):
+                self._counted += len(form)
+
+    def trim(self, needed: Container[bytes]) -> None:
+        """Let go of what is too much, and not needed."""
+        if self._counted <= self._limit:
+            return
+        for digest, (_, shared) in list(self._forms.items()):
+            if self._counted <= self._limit:
+                return
+            if digest not in needed and not (shared and self._keeps):
+                self.drop(digest)
+
+    def drop(self, digest: bytes) -> None:
+        """Nobody needs it any more."""
+        form, shared = self._forms.pop(digest, (b"", False))
+        if not (shared and self._keeps):
+            self._counted -= len(form)
+
+    def keep_no_longer(self) -> None:
+        """Nobody may be there to say when they are not needed: all count from now on."""
+        for digest, (form, shared) in self._forms.items():
+            if shared and self._keeps:
+                self._forms[digest] = (form, False)
+                self._counted += len(form)
