@@ -220,7 +220,7 @@ class _Worker:
 
     def _do(self, task: Assignment) -> Report:
         codec = self._codec
-        began = time.time()
+        began, since = time.time(), time.monotonic()
         try:
             value = self._run(task)
             code, buffers = _VALUE, _dump(codec, value)
@@ -229,7 +229,9 @@ class _Worker:
         except BaseException as error:  # SystemExit too is only this task's end
             code, buffers = _RAISED, [dump_error(error, codec.dump)]
         _flush()
-        return Report(task.attempt, code, began, time.time(), buffers)
+        # The wall clock may be set meanwhile; how long it took is what the manager reckons with.
+        ended = began + time.monotonic() - since
+        return Report(task.attempt, code, began, ended, buffers)
 
 
 def _flush() -> None:

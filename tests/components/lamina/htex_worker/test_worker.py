@@ -1,6 +1,7 @@
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -319,3 +320,18 @@ def test_a_function_that_nobody_has_fails_its_task(manager: _Manager) -> None:
     assert manager.hear() == (NEED, digest)
     manager.link.sendall(absent_record(digest))
     assert manager.outcome().code == UNSENT
+
+
+def test_how_long_a_task_took_does_not_hang_on_a_clock_that_is_set_meanwhile(
+    manager: _Manager,
+) -> None:
+    def set_back() -> None:
+        time.time = lambda: 0.0  # type: ignore[assignment]
+
+    real = time.time
+    try:
+        manager.give(set_back)
+        report = manager.outcome()
+    finally:
+        time.time = real
+    assert 0.0 <= report.ended - report.began < 5.0
