@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from lamina.providers import AdHocProvider, LocalProvider
     from lamina.providers_batch import (
         CondorProvider,
+        FluxProvider,
         GridEngineProvider,
         LSFProvider,
         PBSProProvider,
@@ -70,6 +71,7 @@ __all__ = [
     "DataFlowKernel",
     "DataFuture",
     "File",
+    "FluxProvider",
     "GnuParallelLauncher",
     "GridEngineProvider",
     "HighThroughputExecutor",
@@ -111,6 +113,7 @@ _WHERE = {
     "DataFlowKernel": "kernel",
     "DataFuture": "apps",
     "File": "vocabulary",
+    "FluxProvider": "providers_batch",
     "GnuParallelLauncher": "launchers",
     "GridEngineProvider": "providers_batch",
     "HighThroughputExecutor": "executors_htex",

@@ -5,6 +5,7 @@ __all__ = ["BUILTIN"]
 BUILTIN = {
     "ad_hoc": ".adhoc:AdHocProvider",
     "condor": "..providers_batch:CondorProvider",
+    "flux": "..providers_batch:FluxProvider",
     "grid_engine": "..providers_batch:GridEngineProvider",
     "kubernetes": "..providers_kubernetes:KubernetesProvider",
     "local": ".local:LocalProvider",
