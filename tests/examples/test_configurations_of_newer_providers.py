@@ -13,6 +13,11 @@ SAYS = {
         "# host 1, node2: /opt/lamina/bin/python",
         '"$LAMINA_LUGGAGE/manager.json"',
     ],
+    "aws": [
+        "submitted with  EC2 in us-east-2: 1 of c5.large, spot",
+        "shutdown -h +60",
+        "env LAMINA_BLOCK=0 /opt/lamina/bin/python -m ",
+    ],
     "flux": [
         "submitted with  flux batch RUN_DIR/blocks/",
         "| # flux: --cores-per-slot=16",

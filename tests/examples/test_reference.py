@@ -36,6 +36,7 @@ from lamina.kernel import Config, DataFlowKernel
 from lamina.launchers import SimpleLauncher, SingleNodeLauncher, WrappedLauncher
 from lamina.memo import InMemoryMemo, NoMemo
 from lamina.providers import AdHocProvider, LocalProvider
+from lamina.providers_aws import AWSProvider
 from lamina.providers_kubernetes import KubernetesProvider
 from lamina.resources import MPIBinder, NodeBinder
 from lamina.retry_policy import Again, CrashLimit, Default, GiveUp, Never, Retries
@@ -133,6 +134,7 @@ OPTIONS: list[tuple[str, str, Callable[..., object]]] = [
     ("executors", "MPIExecutor", MPIExecutor),
     ("providers", "LocalProvider", LocalProvider),
     ("providers", "AdHocProvider", AdHocProvider),
+    ("providers", "AWSProvider", AWSProvider),
     ("providers", "KubernetesProvider", KubernetesProvider),
     ("providers", "SimpleLauncher", SimpleLauncher),
     ("providers", "SingleNodeLauncher", SingleNodeLauncher),

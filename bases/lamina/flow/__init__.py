@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     )
     from lamina.memo import id_for_memo
     from lamina.providers import AdHocProvider, LocalProvider
+    from lamina.providers_aws import AWSProvider
     from lamina.providers_batch import (
         CondorProvider,
         FluxProvider,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AUTO_LOGNAME",
+    "AWSProvider",
     "AdHocProvider",
     "AppFuture",
     "AprunLauncher",
@@ -105,6 +107,7 @@ __all__ = [
 # The brick, beside this one, in which each name is.
 _WHERE = {
     "AUTO_LOGNAME": "apps",
+    "AWSProvider": "providers_aws",
     "AdHocProvider": "providers",
     "AppFuture": "apps",
     "AprunLauncher": "launchers",

@@ -192,7 +192,7 @@ def _fit(wanted: Any, value: object) -> Any:
             return value
         raise _Wrong(_words(wanted))
     kind = origin or wanted
-    if not inspect.isclass(kind) or kind is object or getattr(kind, "_is_protocol", False):
+    if not inspect.isclass(kind) or kind in (object, Any) or getattr(kind, "_is_protocol", False):
         supertype = getattr(wanted, "__supertype__", None)  # of a NewType
         return value if supertype is None else _fit(supertype, value)  # a Protocol: use will tell
     return _fit_class(wanted, kind, inner, value)
