@@ -37,6 +37,7 @@ from lamina.launchers import SimpleLauncher, SingleNodeLauncher, WrappedLauncher
 from lamina.memo import InMemoryMemo, InMemoryResultStore, NoMemo, StoredMemo
 from lamina.memo_log import LogResultStore
 from lamina.providers import AdHocProvider, LocalProvider
+from lamina.providers_aws import AWSProvider
 from lamina.providers_kubernetes import KubernetesProvider
 from lamina.resources import MPIBinder, NodeBinder
 from lamina.retry_policy import (
@@ -155,6 +156,7 @@ OPTIONS: list[tuple[str, str, Callable[..., object]]] = [
     ("executors", "MPIExecutor", MPIExecutor),
     ("providers", "LocalProvider", LocalProvider),
     ("providers", "AdHocProvider", AdHocProvider),
+    ("providers", "AWSProvider", AWSProvider),
     ("providers", "KubernetesProvider", KubernetesProvider),
     ("providers", "SimpleLauncher", SimpleLauncher),
     ("providers", "SingleNodeLauncher", SingleNodeLauncher),

@@ -1,4 +1,4 @@
-"""Commands of batch systems that are not to be had: PBS Pro, Torque, LSF, HTCondor.
+"""Commands of batch systems that are not to be had: PBS Pro, Torque, LSF, HTCondor, Flux.
 
 ``install(folder, system)`` puts the commands of one system into a folder for PATH. They keep a
 queue in files of that folder, run the jobs at once as processes of this machine, and answer as
@@ -11,6 +11,7 @@ A file ``down`` in the folder makes each command say that its server cannot be r
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ COMMANDS = {
     "pbspro": ("qsub", "qstat", "qdel"),
     "torque": ("qsub", "qstat", "qdel"),
     "lsf": ("bsub", "bjobs", "bkill"),
+    "flux": ("flux",),
     "condor": ("condor_submit", "condor_q", "condor_history", "condor_rm"),
 }
 GRACE = 1.0  # seconds from SIGTERM to SIGKILL
@@ -30,6 +32,7 @@ DOWN = {
     "pbspro": (255, "Connection refused\nqstat: cannot connect to server pbs (errno=111)"),
     "torque": (255, "qstat: cannot connect to server pbs (errno=15137)"),
     "lsf": (255, "LSF is down. Please wait ..."),
+    "flux": (1, "flux: ERROR: Unable to connect to Flux: broker socket is not there"),
     "condor": (1, "Error: Failed to connect to local queue manager"),
 }
 
@@ -312,6 +315,76 @@ def condor_rm(queue: Queue, words: list[str]) -> None:
     raise Refused(status, "")
 
 
+# Flux
+
+DIGITS = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+
+def f58(number: int, hook: str = "\u0192") -> str:
+    digits = ""
+    while number:
+        number, digit = divmod(number, 58)
+        digits = DIGITS[digit] + digits
+    return hook + (digits or DIGITS[0])
+
+
+def flux(queue: Queue, words: list[str]) -> None:
+    {"batch": flux_batch, "jobs": flux_jobs, "cancel": flux_cancel}[words[0]](queue, words[1:])
+
+
+def flux_batch(queue: Queue, words: list[str]) -> None:
+    expect(len(words) == 1 and not words[0].startswith("-"), f"flux batch: {words}")
+    script = Path(words[0]).read_text()
+    lines = script.splitlines()[1:]
+    marked = [number for number, line in enumerate(lines) if line.startswith("# flux:")]
+    # Between two directives there is nothing but them.
+    expect(marked == list(range(len(marked))), "flux-batch: ERROR: orphan flux: detected")
+    given: dict[str, str] = {}
+    for number in marked:
+        for word in shlex.split(lines[number].removeprefix("# flux:")):
+            option, _, value = word.partition("=")
+            expect(option in FLUX_OPTIONS, f"flux-batch: error: unrecognized arguments: {word}")
+            given[option] = value
+    if "--nodes" not in given and "--nslots" not in given:
+        raise Refused(1, "flux-batch: ERROR: Number of slots to allocate must be specified")
+    if given.get("--queue", "batch") != "batch":
+        raise Refused(1, f"flux-batch: ERROR: Invalid queue '{given['--queue']}' specified")
+    walltime = float(given["--time-limit"].rstrip("s")) if "--time-limit" in given else None
+    number = queue.submit(script, given["--job-name"], walltime, "/dev/null", "/dev/null")
+    print(f58(number))
+
+
+FLUX_OPTIONS = {
+    "--cores-per-slot", "--error", "--exclusive", "--gpus-per-slot", "--job-name", "--nodes",
+    "--nslots", "--output", "--queue", "--time-limit",
+}  # fmt: skip
+
+
+def flux_jobs(queue: Queue, words: list[str]) -> None:
+    form = "{id.f58}|{status}|{urgency}|{returncode}|{exception.type}|{name}"
+    expect(words == ["-a", "-n", "-c", "10000", "-o", form], f"flux jobs: {words}")
+    for number, job in queue.all().items():
+        status, code, exception = "RUN", "", ""
+        if job["state"] == "F":
+            code = str(job["status"])
+            status = "FAILED" if job["status"] else "COMPLETED"
+            if job["why"]:
+                status = "TIMEOUT" if job["why"] == "walltime" else "CANCELED"
+                exception = "timeout" if job["why"] == "walltime" else "cancel"
+        print(f"{f58(number)}|{status}|16|{code}|{exception}|{job['name']}")
+
+
+def flux_cancel(queue: Queue, words: list[str]) -> None:
+    jobs, status = {f58(number, "f"): number for number in queue.all()}, 0
+    for word in words:
+        if word not in jobs or queue.read(jobs[word])["state"] == "F":
+            sys.stderr.write(f"flux-cancel: ERROR: {word}: unknown job id\n")
+            status = 1
+        else:
+            queue.cancel(jobs[word])
+    raise Refused(status, "")
+
+
 def expect(condition: object, what: str) -> None:
     if not condition:
         raise Refused(2, f"usage: {what}")
@@ -327,6 +400,7 @@ PROGRAMS: dict[tuple[str, str], Callable[[Queue, list[str]], None]] = {
     ("lsf", "bsub"): bsub,
     ("lsf", "bjobs"): bjobs,
     ("lsf", "bkill"): bkill,
+    ("flux", "flux"): flux,
     ("condor", "condor_submit"): condor_submit,
     ("condor", "condor_q"): condor_q,
     ("condor", "condor_history"): condor_history,

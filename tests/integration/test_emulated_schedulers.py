@@ -12,7 +12,13 @@ from lamina.executors import Site
 from lamina.executors_htex import HighThroughputExecutor
 from lamina.launchers import SimpleLauncher
 from lamina.providers import JobState, Provider, ProviderUnavailable, SubmitRejected
-from lamina.providers_batch import CondorProvider, LSFProvider, PBSProProvider, TorqueProvider
+from lamina.providers_batch import (
+    CondorProvider,
+    FluxProvider,
+    LSFProvider,
+    PBSProProvider,
+    TorqueProvider,
+)
 from lamina.vocabulary import JobId
 from tests.fakes.batch_emulator import install
 from tests.integration.batch import reaches, request, until
@@ -25,6 +31,7 @@ SYSTEMS: dict[str, Make] = {
     "torque": TorqueProvider,
     "lsf": LSFProvider,
     "condor": CondorProvider,
+    "flux": FluxProvider,
 }
 ENDED = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED, JobState.GONE)
 
@@ -67,6 +74,10 @@ class TestLSF(_Emulated, as_tests(PROVIDER, lambda: made("lsf"))):  # type: igno
 
 class TestCondor(_Emulated, as_tests(PROVIDER, lambda: made("condor"))):  # type: ignore[misc]
     system = "condor"
+
+
+class TestFlux(_Emulated, as_tests(PROVIDER, lambda: made("flux"))):  # type: ignore[misc]
+    system = "flux"
 
 
 @pytest.fixture(params=SYSTEMS)
@@ -120,7 +131,7 @@ def test_odd_paths_are_written_to_as_they_are(system: str, tmp_path: Path) -> No
     assert (place / "block-0.err").read_text() == "err\n"
 
 
-@pytest.mark.parametrize("system", ["pbspro", "torque"], indirect=True)
+@pytest.mark.parametrize("system", ["pbspro", "torque", "flux"], indirect=True)
 def test_a_job_at_its_walltime_is_no_failure(system: str, tmp_path: Path) -> None:
     mine = made(system, walltime=1)
     job = mine.submit(request(tmp_path, "sleep 100"))
@@ -128,7 +139,7 @@ def test_a_job_at_its_walltime_is_no_failure(system: str, tmp_path: Path) -> Non
     assert (status.state, status.reason) == (JobState.TIMEOUT, "it reached its walltime")
 
 
-@pytest.mark.parametrize("system", ["pbspro", "torque", "lsf"], indirect=True)
+@pytest.mark.parametrize("system", ["pbspro", "torque", "lsf", "flux"], indirect=True)
 def test_a_refusal_says_what_the_system_said(system: str, tmp_path: Path) -> None:
     mine = made(system, queue="nowhere")
     with pytest.raises(SubmitRejected, match="queue"):

@@ -51,8 +51,10 @@ if TYPE_CHECKING:
     from lamina.memo import id_for_memo
     from lamina.memo_log import get_all_checkpoints, get_last_checkpoint
     from lamina.providers import AdHocProvider, LocalProvider
+    from lamina.providers_aws import AWSProvider
     from lamina.providers_batch import (
         CondorProvider,
+        FluxProvider,
         GridEngineProvider,
         LSFProvider,
         PBSProProvider,
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AUTO_LOGNAME",
+    "AWSProvider",
     "AdHocProvider",
     "AppFuture",
     "AprunLauncher",
@@ -75,6 +78,7 @@ __all__ = [
     "DataFuture",
     "File",
     "FileCopyStaging",
+    "FluxProvider",
     "GnuParallelLauncher",
     "GridEngineProvider",
     "HTTPStaging",
@@ -113,6 +117,7 @@ __all__ = [
 # The brick, beside this one, in which each name is.
 _WHERE = {
     "AUTO_LOGNAME": "apps",
+    "AWSProvider": "providers_aws",
     "AdHocProvider": "providers",
     "AppFuture": "apps",
     "AprunLauncher": "launchers",
@@ -122,6 +127,7 @@ _WHERE = {
     "DataFuture": "apps",
     "File": "vocabulary",
     "FileCopyStaging": "staging",
+    "FluxProvider": "providers_batch",
     "GnuParallelLauncher": "launchers",
     "GridEngineProvider": "providers_batch",
     "HTTPStaging": "staging_http",

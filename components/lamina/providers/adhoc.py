@@ -22,6 +22,14 @@ __all__ = ["AdHocProvider"]
 _AT_ONCE = 16  # hosts that are asked at the same time
 
 
+def _channels(value: Sequence[Channel]) -> tuple[Channel, ...]:
+    given: object = value
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        msg = f"channels is {given!r:.100}; it must be a list of channels"
+        raise ConfigError(msg)
+    return tuple(value)
+
+
 def _timeout(value: float | str) -> float:
     return read_seconds(value, what="cmd_timeout")
 
@@ -61,7 +69,7 @@ class AdHocProvider:
     user's, and removed with the block. They must reach the executor's ``address`` themselves.
     """
 
-    channels: Sequence[Channel] = attrs.field(converter=tuple)
+    channels: Sequence[Channel] = attrs.field(converter=_channels)
     worker_init: str = ""
     cmd_timeout: float = attrs.field(default=30, converter=_timeout)
     parallelism: float = 1

@@ -4,7 +4,9 @@ __all__ = ["BUILTIN"]
 
 BUILTIN = {
     "ad_hoc": ".adhoc:AdHocProvider",
+    "aws": "..providers_aws:AWSProvider",
     "condor": "..providers_batch:CondorProvider",
+    "flux": "..providers_batch:FluxProvider",
     "grid_engine": "..providers_batch:GridEngineProvider",
     "kubernetes": "..providers_kubernetes:KubernetesProvider",
     "local": ".local:LocalProvider",

@@ -2,6 +2,7 @@
 
 from lamina.providers_batch.condor import CondorProvider
 from lamina.providers_batch.dialect import BatchJob, Dialect
+from lamina.providers_batch.flux import FluxProvider
 from lamina.providers_batch.gridengine import GridEngineProvider
 from lamina.providers_batch.lsf import LSFProvider
 from lamina.providers_batch.pbs import PBSProProvider, TorqueProvider
@@ -11,6 +12,7 @@ __all__ = [
     "BatchJob",
     "CondorProvider",
     "Dialect",
+    "FluxProvider",
     "GridEngineProvider",
     "LSFProvider",
     "PBSProProvider",

@@ -1,7 +1,7 @@
 import enum
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NewType
+from typing import Any, Literal, NewType
 
 import attrs
 import pytest
@@ -42,6 +42,7 @@ class Everything:
     strict: bool = True
     provider: object = None
     executors: Sequence[object] = ()
+    anything: Any = None
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +98,10 @@ def test_values_become_what_the_signature_asks_for():
         size=Size(cores=4),
         strict=False,
     )
+
+
+def test_an_option_of_any_type_takes_what_is_given():
+    assert make(anything=["a", 1]).anything == ["a", 1]
 
 
 def test_plug_ins_within_plug_ins_are_made_too():

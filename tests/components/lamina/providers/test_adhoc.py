@@ -227,6 +227,7 @@ def test_a_plan_shows_what_runs_on_which_hosts(tmp_path: Path) -> None:
     "options, says",
     [
         ({"channels": []}, "channels is empty"),
+        ({"channels": LocalChannel()}, "it must be a list of channels"),
         ({"channels": [LocalChannel]}, "it must be a channel"),
         ({"max_blocks": 2}, "max_blocks is 2; make it a whole number between 1 and 1"),
         ({"init_blocks": 2}, "init_blocks is 2"),

@@ -1,4 +1,4 @@
-"""Examples of configurations without a batch system are what a plan can make sense of."""
+"""Examples of configurations with newer providers are what a plan can make sense of."""
 
 from pathlib import Path
 
@@ -12,6 +12,18 @@ SAYS = {
         "submitted with  bash, on one of the hosts",
         "# host 1, node2: /opt/lamina/bin/python",
         '"$LAMINA_LUGGAGE/manager.json"',
+    ],
+    "aws": [
+        "submitted with  EC2 in us-east-2: 1 of c5.large, spot",
+        "shutdown -h +60",
+        "env LAMINA_BLOCK=0 /opt/lamina/bin/python -m ",
+    ],
+    "flux": [
+        "submitted with  flux batch RUN_DIR/blocks/",
+        "| # flux: --cores-per-slot=16",
+        "| # flux: --requires=rack1",
+        "| flux run --nodes=2 --ntasks=2 env LAMINA_BLOCK=0",
+        "8 a node",
     ],
     "kubernetes": [
         "submitted with  the Kubernetes API, in namespace science",
