@@ -1,5 +1,6 @@
 """The thread that talks to the provider: it asks for blocks, looks after them, gives them back."""
 
+import json
 import shlex
 import sys
 import threading
@@ -98,6 +99,16 @@ class Blocks:
         """What is known of each block."""
         with self._changed:
             return self._standings.all
+
+    def addresses(self) -> Sequence[str]:
+        """Where managers are to look for the interchange, once it listens."""
+        if self._outpost is not None:
+            return self._outpost.addresses
+        try:
+            facts = json.loads((self._directory / "manager.json").read_text(encoding="utf-8"))
+        except OSError:  # it does not listen yet
+            return ()
+        return tuple(facts["addresses"])
 
     def stop(self) -> None:
         """Let the thread end; ``cancel_all`` is for afterwards."""

@@ -248,6 +248,13 @@ class Engine:
         """Have so many blocks; None asks the strategy again."""
         self._blocks.scale(blocks)
 
+    def addresses(self) -> Sequence[str]:
+        """Each way by which a node may reach the interchange."""
+        # Late: a program has no use for zmq until somebody asks this.
+        from lamina.htex_wire import addresses_of
+
+        return [one for name in self._blocks.addresses() for one in addresses_of(name)]
+
     def last_words(self, block: BlockId) -> str:
         """The last lines that a block has written."""
         return self._blocks.last_words.of(block)

@@ -237,6 +237,14 @@ class HighThroughputExecutor(PoolFace):
         engine = self._engine
         return "" if engine is None else engine.last_words(BlockId(block))
 
+    def addresses(self) -> Sequence[str]:
+        """Each way by which nodes may reach the interchange, as ``tcp://host:port``.
+
+        It is empty before the interchange listens, and, over SSH, before there is a block.
+        """
+        engine = self._engine
+        return () if engine is None else engine.addresses()
+
     def scale(self, blocks: int | None) -> None:
         """Have so many blocks from now on, whatever the strategy says; None: as it says.
 

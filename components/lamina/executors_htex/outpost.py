@@ -8,6 +8,7 @@ import json
 import shlex
 import tempfile
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,8 @@ class Outpost:
         self._channel, self._config = channel, config
         self._name = f"htex-{PROTOCOL}-{uuid.uuid4().hex[:12]}"
         self._place = ""
+        self.addresses: Sequence[str] = ()
+        """Where managers there are to look for the interchange; none before the first request."""
 
     def moved(self, request: BlockRequest) -> BlockRequest:
         """The request as it holds there.
@@ -83,6 +86,7 @@ class Outpost:
         forward = channel.forward(int(name.rpartition(":")[2]))
         hosts = ",".join(f"[{host}]" if ":" in host else host for host in forward.hosts)
         facts["addresses"] = [f"tcp://{hosts}:{forward.port}{'?' if probe else ''}{probe}"]
+        self.addresses = tuple(facts["addresses"])
         keys, facts["keys"] = Path(facts["keys"]), f"{place}/keys"
         channel.make_directory(facts["keys"])
         for key in KEYS:

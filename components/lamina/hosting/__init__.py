@@ -1,8 +1,9 @@
 """Executors for a platform that drives them itself: no kernel, no apps, a configuration by name."""
 
 from lamina.hosting.configuration import EndpointConfig, read_config
-from lamina.hosting.doctor import Finding, examine
+from lamina.hosting.doctor import examine
 from lamina.hosting.endpoint import Endpoint
+from lamina.hosting.findings import Finding
 from lamina.hosting.futures import TaskFuture
 from lamina.hosting.plan import render_plan
 from lamina.hosting.record import Record, read_record

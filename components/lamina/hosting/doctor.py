@@ -1,44 +1,31 @@
 """Trying out a configuration with one small block, and telling what worked and what did not.
 
-What runs on the node is the standard library's own: a node on which nothing of ours can be
-imported shows as a block that ends, with its last words.
+A node on which nothing of ours can be imported shows as a block that ends, with its last words.
 """
 
 import copy
 import os
-import platform
-import secrets
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import attrs
 
 from lamina.executors import Executor
 from lamina.executors_htex import BlockStanding, HighThroughputExecutor
 from lamina.hosting.configuration import EndpointConfig
+from lamina.hosting.doctor_node import of_directory, of_node
 from lamina.hosting.endpoint import Endpoint
+from lamina.hosting.findings import Finding, asked
 from lamina.plugins import ConfigErrors
-from lamina.processes import tail
 from lamina.providers import Provider, ProviderError
 from lamina.scaling import NoScaling
 from lamina.vocabulary import JobId
 
-__all__ = ["Finding", "examine"]
+__all__ = ["examine"]
 
 LOOK = 0.05  # seconds between two looks at the block
-LINES = 10  # of a block's stderr
-MOST_SKEW = 1.0  # seconds by which two clocks may differ before it is called wrong
-
-
-class Finding(NamedTuple):
-    """One thing that was tried."""
-
-    what: str
-    well: bool
-    says: str
 
 
 def examine(config: EndpointConfig, patience: float) -> Iterator[tuple[str, list[Finding]]]:
@@ -57,7 +44,7 @@ def examine(config: EndpointConfig, patience: float) -> Iterator[tuple[str, list
 def _try_out(executor: Executor, run_dir: Path, patience: float) -> Iterator[Finding]:
     """An executor without blocks either runs a task or does not."""
     with Endpoint(EndpointConfig(executors=[executor], run_dir=run_dir)) as endpoint:
-        yield _asked("task", endpoint.submit(os.getpid), patience, lambda pid: f"ran in {pid}")
+        yield asked("task", endpoint.submit(os.getpid), patience, lambda pid: f"ran in {pid}")
 
 
 def _examine(executor: HighThroughputExecutor, run_dir: Path, patience: float) -> Iterator[Finding]:
@@ -68,19 +55,34 @@ def _examine(executor: HighThroughputExecutor, run_dir: Path, patience: float) -
         return
     yield Finding("options", True, "no contradictions")
     twin = _with_one_block(executor)
+    provider = twin.settings.provider
+    # Late, because a host that runs no doctor is not to wait for all dialects.
+    from lamina.providers_batch import survey_accounting, survey_programs
+
+    if (found := survey_programs(provider)) is not None:
+        yield Finding("commands", *found)
     endpoint = Endpoint(EndpointConfig(executors=[twin], run_dir=run_dir)).start()
     block: BlockStanding | None = None
     try:
         began = time.monotonic()
         block = _awaited(endpoint, twin.label, patience)
-        directory = endpoint.site.run_dir / twin.label / "blocks"
-        yield from _of_block(block, directory, time.monotonic() - began)
+        yield from _of_block(endpoint, twin.label, block, time.monotonic() - began)
         if block is not None and block.managers:
-            yield from _of_node(endpoint, patience)
+            yield from of_node(endpoint, twin.label, patience)
+            yield _of_files(endpoint, provider, patience)
     finally:
         endpoint.shutdown(wait=False)
     if block is not None and block.job is not None:
-        yield _given_back(twin.settings.provider, JobId(block.job), patience)
+        yield _given_back(provider, JobId(block.job), patience)
+        if (found := survey_accounting(provider, JobId(block.job))) is not None:
+            yield Finding("accounting", *found)
+
+
+def _of_files(endpoint: Endpoint, provider: Provider, patience: float) -> Finding:
+    if hasattr(getattr(provider, "channel", None), "forward"):
+        says = "none is needed: files of a run go through the channel"
+        return Finding("shared directory", True, says)
+    return of_directory(endpoint, patience)
 
 
 def _with_one_block(executor: HighThroughputExecutor) -> HighThroughputExecutor:
@@ -104,7 +106,9 @@ def _awaited(endpoint: Endpoint, label: str, patience: float) -> BlockStanding |
         time.sleep(LOOK)
 
 
-def _of_block(block: BlockStanding | None, directory: Path, took: float) -> Iterator[Finding]:
+def _of_block(
+    endpoint: Endpoint, label: str, block: BlockStanding | None, took: float
+) -> Iterator[Finding]:
     if block is None:
         yield Finding("submission", False, f"no block was asked for within {took:.0f} s")
         return
@@ -112,7 +116,10 @@ def _of_block(block: BlockStanding | None, directory: Path, took: float) -> Iter
     yield Finding("submission", taken, f"job {block.job}" if taken else block.reason)
     if not taken:
         return
-    said = tail(directory / f"block-{block.block}.stderr", LINES).strip()
+    executor = endpoint.executors[label]
+    said = ""
+    if isinstance(executor, HighThroughputExecutor):
+        said = executor.last_words(block.block)
     if block.managers:
         yield Finding("block", True, f"a node was here after {took:.1f} s, {block.slots} workers")
     else:
@@ -120,61 +127,7 @@ def _of_block(block: BlockStanding | None, directory: Path, took: float) -> Iter
         yield Finding("block", False, f"{block.state} after {took:.1f} s, no node is here{why}")
     # A manager writes down each address by which it could not reach us.
     if said:
-        yield Finding("its stderr", bool(block.managers), said)
-
-
-def _of_node(endpoint: Endpoint, patience: float) -> Iterator[Finding]:
-    ours = platform.python_version()
-    yield _asked(
-        "Python",
-        endpoint.submit(platform.python_version),
-        patience,
-        lambda theirs: f"{theirs} there, {ours} here",
-        lambda theirs: theirs.split(".")[:2] == ours.split(".")[:2],
-    )
-    yield _asked("node", endpoint.submit(platform.node), patience, str)
-    began, asked = time.monotonic(), time.time()
-    future = endpoint.submit(time.time)
-    found = _asked("clock", future, patience, str)
-    if found.well:
-        trip = time.monotonic() - began
-        found = _of_clock(future.result() - asked - trip / 2, trip)
-    yield found
-    word = secrets.token_hex(8)
-    path = endpoint.site.run_dir / "doctor"
-    path.write_text(word, encoding="ascii")
-    yield _asked(
-        "shared directory",
-        endpoint.submit(Path.read_text, path),
-        patience,
-        lambda read: f"{path.parent} is " + ("the same there" if read == word else "another there"),
-        lambda read: read == word,
-    )
-    path.unlink()
-
-
-def _of_clock(skew: float, trip: float) -> Finding:
-    """What a node's clock is ahead of ours; it cannot be told closer than half the trip."""
-    where = "ahead of ours" if skew >= 0 else "behind ours"
-    if abs(skew) <= trip / 2:
-        return Finding("clock", True, f"the same, as far as {trip / 2 * 1000:.0f} ms can tell")
-    return Finding("clock", abs(skew) < MOST_SKEW, f"{abs(skew):.3f} s {where}")
-
-
-def _asked(
-    what: str,
-    future: "Future[Any]",
-    patience: float,
-    says: Callable[[Any], str],
-    well: Callable[[Any], bool] = lambda value: True,
-) -> Finding:
-    try:
-        value = future.result(patience)
-    except TimeoutError:
-        return Finding(what, False, f"no answer within {patience:g} s")
-    except Exception as error:  # whatever the node makes of it is the finding
-        return Finding(what, False, f"{type(error).__name__}: {error}")
-    return Finding(what, well(value), says(value))
+        yield Finding("its output", bool(block.managers), said)
 
 
 def _given_back(provider: Provider, job: JobId, patience: float) -> Finding:

@@ -1,5 +1,6 @@
 """The sockets between interchange and managers, encrypted and authenticated."""
 
+from lamina.htex_wire.endpoints import addresses_of
 from lamina.htex_wire.finding import find, probe_time
 from lamina.htex_wire.keys import Keys, WireError, make_keys, read_keys
 from lamina.htex_wire.sockets import Dealer, Router
@@ -9,6 +10,7 @@ __all__ = [
     "Keys",
     "Router",
     "WireError",
+    "addresses_of",
     "find",
     "make_keys",
     "probe_time",

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from typing import Final, NamedTuple
 
-__all__ = ["Endpoint", "is_loopback", "parse"]
+__all__ = ["Endpoint", "addresses_of", "is_loopback", "parse"]
 
 PROBE: Final = 10.0  # seconds
 
@@ -62,6 +62,15 @@ def parse(name: str) -> Endpoint:
     hosts = tuple(host.strip("[]") for host in found["hosts"].split(","))
     probe = float(found["probe"]) if found["probe"] else PROBE
     return Endpoint(hosts, _ports(found["port"]), probe)
+
+
+def addresses_of(name: str) -> list[str]:
+    """Each way to the interchange that has this name, as ``tcp://host:port`` or ``ipc://path``.
+
+    Raises:
+        ValueError: It is no name of one.
+    """
+    return parse(name).addresses()
 
 
 def is_loopback(host: str) -> bool:

@@ -7,6 +7,7 @@ from lamina.providers_batch.gridengine import GridEngineProvider
 from lamina.providers_batch.lsf import LSFProvider
 from lamina.providers_batch.pbs import PBSProProvider, TorqueProvider
 from lamina.providers_batch.slurm import SlurmProvider
+from lamina.providers_batch.survey import Surveyed, survey_accounting, survey_programs
 
 __all__ = [
     "BatchJob",
@@ -17,5 +18,8 @@ __all__ = [
     "LSFProvider",
     "PBSProProvider",
     "SlurmProvider",
+    "Surveyed",
     "TorqueProvider",
+    "survey_accounting",
+    "survey_programs",
 ]

@@ -1,16 +1,14 @@
 """The doctor, with blocks on this machine and with a batch system that keeps no promise."""
 
 from collections.abc import Collection, Mapping
-from concurrent.futures import Future
 from pathlib import Path
 
 import attrs
-import pytest
 
 from lamina.executors import Executor, ThreadPoolExecutor
 from lamina.executors_htex import HighThroughputExecutor
 from lamina.hosting import EndpointConfig, Finding, examine
-from lamina.hosting.doctor import _asked, _given_back, _of_clock
+from lamina.hosting.doctor import _given_back
 from lamina.providers import (
     BlockRequest,
     JobState,
@@ -21,6 +19,7 @@ from lamina.providers import (
 )
 from lamina.providers_batch import SlurmProvider
 from lamina.vocabulary import JobId
+from tests.fakes.channels import ScriptedChannel, said
 
 
 @attrs.frozen(kw_only=True)
@@ -60,7 +59,9 @@ def test_where_all_is_well_it_says_so(tmp_path: Path) -> None:
         "submission",
         "block",
         "Python",
+        "packages",
         "node",
+        "addresses",
         "clock",
         "shared directory",
         "given back",
@@ -85,7 +86,7 @@ def test_a_block_that_dies_shows_its_last_words(tmp_path: Path) -> None:
     provider = LocalProvider(worker_init="echo module not found >&2; exit 3")
     found = findings(HighThroughputExecutor(provider=provider), tmp_path)
     assert not found["block"].well
-    assert "module not found" in found["its stderr"].says
+    assert "module not found" in found["its output"].says
 
 
 def test_a_submission_that_is_refused_says_why(tmp_path: Path) -> None:
@@ -107,22 +108,11 @@ def test_a_batch_system_that_gives_no_answer_is_told() -> None:
     assert "it hangs" in found.says
 
 
-@pytest.mark.parametrize(
-    "skew, trip, well, says",
-    [
-        (0.001, 0.004, True, "the same, as far as 2 ms can tell"),
-        (0.5, 0.004, True, "0.500 s ahead of ours"),
-        (-90.0, 0.004, False, "90.000 s behind ours"),
-    ],
-)
-def test_clocks_are_compared_as_closely_as_the_trip_allows(
-    skew: float, trip: float, well: bool, says: str
-) -> None:
-    assert _of_clock(skew, trip) == Finding("clock", well, says)
-
-
-def test_an_answer_that_does_not_come_or_is_an_error_is_a_finding() -> None:
-    future: Future[int] = Future()
-    assert _asked("x", future, 0.0, str) == Finding("x", False, "no answer within 0 s")
-    future.set_exception(OSError("gone"))
-    assert _asked("x", future, 0.0, str) == Finding("x", False, "OSError: gone")
+def test_commands_that_are_not_there_are_told(tmp_path: Path) -> None:
+    channel = ScriptedChannel(sh=said("/usr/bin/sbatch\n?squeue\n?scancel\n/usr/bin/sacct\n"))
+    channel.answers["sbatch"] = said(stderr="sbatch: error: no", status=1)
+    executor = HighThroughputExecutor(provider=SlurmProvider(channel=channel))
+    found = findings(executor, tmp_path)
+    assert not found["commands"].well
+    assert found["commands"].says.startswith("not on the PATH: squeue, scancel;")
+    assert "sbatch: error: no" in found["submission"].says
