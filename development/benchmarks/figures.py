@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from memory import Watch, resident
-from noop import add, echo, gate, hold, noop
+from noop import add, echo, gate, hold, noop, same
 from rows import (
     AT_ONCE,
     AT_ONCE_ELSEWHERE,
@@ -31,6 +31,8 @@ from rows import (
     LATENCY,
     LATENCY_95,
     LONG_QUEUE,
+    MEMO,
+    MEMO_ADDED,
     MIXED,
     PAYLOAD,
     PENDING,
@@ -46,6 +48,7 @@ from subjects import WORKERS, Runner, Submit
 MEGABYTE = 10**6
 LONG, SHORT = 2.0, 0.001  # seconds; the tasks of the mixed workload
 LONG_TASKS, SHORT_TASKS = 2, 2000
+MEMO_TURNS = 5
 
 
 class Trial(NamedTuple):
@@ -325,6 +328,25 @@ def queue_length(trial: Trial) -> Found:
     return {COST_QUEUE: times[-1] / times[0], LONG_QUEUE: longest}
 
 
+def memo(trial: Trial) -> Found:
+    """Tasks whose results are remembered and written down, beside tasks whose results are not.
+
+    Both take turns, so that a change in the machine's mood meets both. No call was made before.
+    """
+    assert trial.runner.remember is not None
+    tasks = trial.count(trial.seconds / 4, least=200)
+    submits = (trial.runner.bind(same), trial.runner.remember(same))
+    took: tuple[list[float], list[float]] = ([], [])
+    for turn in range(2 * MEMO_TURNS):
+        submit = submits[turn % 2]
+        first = turn * tasks
+        began = time.perf_counter()
+        trial.runner.results([submit(first + number) for number in range(tasks)])
+        took[turn % 2].append(time.perf_counter() - began)
+    plain, kept = (sorted(times)[MEMO_TURNS // 2] / tasks for times in took)
+    return {MEMO: kept / plain, MEMO_ADDED: 1e6 * (kept - plain)}
+
+
 class Figure(NamedTuple):
     """A figure, and for whom and how often it is measured."""
 
@@ -335,6 +357,8 @@ class Figure(NamedTuple):
     """Only of those few systems whose growth is looked at."""
     once: bool = False
     """In one round, since it takes long or hardly varies."""
+    memo: bool = False
+    """Only of those systems that are there for it."""
     fresh: bool = False
     """In a process of its own, whose heap nothing else has grown or shaken out."""
 
@@ -348,6 +372,7 @@ FIGURES = {
     "tree": Figure(tree, dataflow=True),
     "payload": Figure(payload),
     "import": Figure(import_time),
+    "memo": Figure(memo, memo=True),
     "mixed": Figure(mixed, once=True),
     "queue": Figure(queue_length, growth=True, once=True, fresh=True),
     "stream": Figure(bounded_queue, growth=True, once=True, fresh=True),

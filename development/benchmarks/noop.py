@@ -21,6 +21,11 @@ def echo(data: bytes) -> bytes:
     return data
 
 
+def same(number: int) -> int:
+    """Do nothing, but differently for each number: no two calls are equal."""
+    return number
+
+
 def hold(seconds: float) -> None:
     """Keep a worker busy."""
     time.sleep(seconds)

@@ -30,6 +30,8 @@ COST_QUEUE = "time per task, long queue over short"
 AT_ONCE = "all at once: program's memory per task"
 AT_ONCE_ELSEWHERE = "all at once: growth of any other process"
 STREAM = "bounded queue: growth of any process"
+MEMO = "remembered over plain, time per task"
+MEMO_ADDED = "added by memo and checkpoint, per task"
 KERNEL = "kernel's processor time per task, null executor"
 CLIENT = "client machine alone, per task"
 INTERCHANGE = "interchange machine alone, per task"
@@ -54,6 +56,8 @@ ROWS = {
     AT_ONCE: Row("B"),
     AT_ONCE_ELSEWHERE: Row("MB"),
     STREAM: Row("MB"),
+    MEMO: Row("x"),
+    MEMO_ADDED: Row("µs"),
     KERNEL: Row("µs"),
     CLIENT: Row("µs"),
     INTERCHANGE: Row("µs"),

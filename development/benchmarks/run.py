@@ -125,6 +125,7 @@ def _orders(options: argparse.Namespace, subject: str, number: int) -> list[Orde
         if name in chosen
         and (number == 0 or not figure.once)
         and (about.dataflow or not figure.dataflow)
+        and about.memo == figure.memo
     ]
     few = max(1000, options.tasks // GROWTH_SHARE)
     together = [name for name, figure in due if not figure.fresh]

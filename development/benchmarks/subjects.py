@@ -25,6 +25,8 @@ class Runner(NamedTuple):
     """Makes of a function what submits it."""
     results: Callable[[Sequence[Any]], Sequence[Any]]
     """Waits for the tasks of these handles."""
+    remember: Callable[[Callable[..., Any]], Submit] | None = None
+    """The same as ``bind``, where results are remembered and survive the program."""
 
 
 class Subject(NamedTuple):
@@ -41,6 +43,8 @@ class Subject(NamedTuple):
     """Whether a handle may be the argument of another task."""
     growth: bool = False
     """Whether long runs and long queues are measured too."""
+    memo: bool = False
+    """Whether it remembers results; then nothing but that is measured."""
 
 
 def _results(futures: Sequence[Any]) -> Sequence[Any]:
@@ -66,17 +70,25 @@ def thread_pool() -> Iterator[Runner]:
 
 
 @contextmanager
-def _lamina(make: Callable[[Any], Any]) -> Iterator[Runner]:
+def _lamina(make: Callable[[Any], Any], **settings: Any) -> Iterator[Runner]:
     flow: Any = import_module("lamina.flow")
     with tempfile.TemporaryDirectory() as directory:
-        config = flow.Config(executors=[make(flow)], run_dir=directory)
+        config = flow.Config(executors=[make(flow)], run_dir=directory, **settings)
         with flow.DataFlowKernel(config) as kernel:
-            yield Runner(partial(flow.python_app, data_flow_kernel=kernel), _results)
+            bind = partial(flow.python_app, data_flow_kernel=kernel)
+            yield Runner(bind, _results, partial(bind, cache=True))
 
 
 def lamina_threads() -> AbstractContextManager[Runner]:
     """Our kernel on threads."""
     return _lamina(lambda flow: flow.ThreadPoolExecutor(max_threads=WORKERS))
+
+
+def lamina_checkpoints() -> AbstractContextManager[Runner]:
+    """Our kernel on threads, with checkpoints at the default level."""
+    return _lamina(
+        lambda flow: flow.ThreadPoolExecutor(max_threads=WORKERS), checkpoint_mode="task_exit"
+    )
 
 
 def lamina_htex_unix() -> AbstractContextManager[Runner]:
@@ -96,17 +108,28 @@ def lamina_htex_tcp() -> AbstractContextManager[Runner]:
 
 
 @contextmanager
-def _parsl(make: Callable[[Any], Any]) -> Iterator[Runner]:
+def _parsl(make: Callable[[Any], Any], **memo: Any) -> Iterator[Runner]:
     parsl: Any = import_module("parsl")
     with tempfile.TemporaryDirectory() as directory:
-        config = parsl.Config(executors=[make(parsl)], run_dir=directory)
-        with parsl.DataFlowKernel(config) as kernel:
-            yield Runner(partial(parsl.python_app, data_flow_kernel=kernel), _results)
+        settings: dict[str, Any] = {"executors": [make(parsl)], "run_dir": directory}
+        if memo:
+            memoization: Any = import_module("parsl.dataflow.memoization")
+            settings["memoizer"] = memoization.BasicMemoizer(**memo)
+        with parsl.DataFlowKernel(parsl.Config(**settings)) as kernel:
+            bind = partial(parsl.python_app, data_flow_kernel=kernel)
+            yield Runner(bind, _results, partial(bind, cache=True))
 
 
 def parsl_threads() -> AbstractContextManager[Runner]:
     """Parsl on threads."""
     return _parsl(lambda parsl: parsl.ThreadPoolExecutor(max_threads=WORKERS))
+
+
+def parsl_checkpoints() -> AbstractContextManager[Runner]:
+    """Parsl on threads, with a checkpoint at the exit of each task."""
+    return _parsl(
+        lambda parsl: parsl.ThreadPoolExecutor(max_threads=WORKERS), checkpoint_mode="task_exit"
+    )
 
 
 def parsl_htex() -> AbstractContextManager[Runner]:
@@ -170,9 +193,11 @@ def executorlib() -> Iterator[Runner]:
 POOL = "ProcessPoolExecutor"
 THREAD_POOL = "ThreadPoolExecutor"
 THREADS = "Lamina threads"
+CHECKPOINTS = "Lamina threads, checkpoints"
 HTEX = "Lamina htex, tcp + CURVE"
 HTEX_UNIX = "Lamina htex, Unix socket"
 PARSL_THREADS = "Parsl threads"
+PARSL_CHECKPOINTS = "Parsl threads, checkpoints"
 PARSL_HTEX = "Parsl htex"
 ALONE = "Lamina's parts alone"
 """Not a system: the pieces of ours that are measured without the rest."""
@@ -182,9 +207,11 @@ SUBJECTS = {
     POOL: Subject(process_pool, _PROCESSES, dataflow=False, growth=True),
     THREAD_POOL: Subject(thread_pool, _THREADS, dataflow=False),
     THREADS: Subject(lamina_threads, "lamina.flow"),
+    CHECKPOINTS: Subject(lamina_checkpoints, "lamina.flow", memo=True),
     HTEX_UNIX: Subject(lamina_htex_unix, "lamina.flow"),
     HTEX: Subject(lamina_htex_tcp, "lamina.flow", growth=True),
     PARSL_THREADS: Subject(parsl_threads, "parsl", "parsl", "parsl"),
+    PARSL_CHECKPOINTS: Subject(parsl_checkpoints, "parsl", "parsl", "parsl", memo=True),
     PARSL_HTEX: Subject(parsl_htex, "parsl", "parsl", "parsl"),
     "Dask": Subject(dask, "distributed", "distributed", "dask"),
     "Ray": Subject(ray, "ray", "ray", "ray"),

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import rows
 from results import Results
-from subjects import ALONE, HTEX, PARSL_HTEX, PARSL_THREADS, POOL, THREAD_POOL, THREADS
+from subjects import ALONE, CHECKPOINTS, HTEX, PARSL_HTEX, PARSL_THREADS, POOL, THREAD_POOL, THREADS
 
 MILLION = 1_000_000
 LONG_QUEUE = 100_000
@@ -44,6 +44,13 @@ def kernel_share(results: Results) -> float | None:
     share = results.median(ALONE, rows.KERNEL)
     pool = results.median(POOL, rows.THROUGHPUT)
     return None if share is None or pool is None else share * pool / POOL_OF_TARGET
+
+
+def memo_share(results: Results) -> float | None:
+    """What memo and checkpoint add per task, in µs, where the pool does 7,000 tasks/s."""
+    added = results.median(CHECKPOINTS, rows.MEMO_ADDED)
+    pool = results.median(POOL, rows.THROUGHPUT)
+    return None if added is None or pool is None else added * pool / POOL_OF_TARGET
 
 
 def _a_million(series: str) -> Callable[[Results], str]:
@@ -112,6 +119,7 @@ TARGETS = [
         "mixed 1 ms and 2 s tasks, makespan over the ideal",
         1.1, "x", _median(HTEX, rows.MIXED),
     ),
+    Target("memo and checkpoint, added per task, at a pool of 7,000/s", 60, "µs", memo_share),
     Target(
         "10⁶ tasks, at most 10⁴ outstanding: growth of any process",
         8, "MB", _median(HTEX, rows.STREAM), needs=_a_million(rows.STREAM_MEMORY),

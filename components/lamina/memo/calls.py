@@ -7,6 +7,7 @@ so that a store can keep that too and say later why a look-up missed.
 
 import functools
 import inspect
+import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from lamina.memo.protocol import Subject
 __all__ = ["CallKey", "CallPrint", "differences", "memo_key", "nearest"]
 
 _SHORT = 8  # bytes of a digest that only serves to say what differs
+_VARIABLE = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 _BY_NAME = frozenset({"outputs", "stdout", "stderr"})
 """Parameters whose files are written: what is in them before does not count."""
 
@@ -45,6 +47,8 @@ def memo_key(subject: Subject, files: FilePolicy = "name") -> CallKey:
         MemoKeyError: A value in it has no rule.
     """
     try:
+        if files == "name":
+            return _key(subject)
         with counting_files(files, subject.outputs):
             return _key(subject)
     except RecursionError:
@@ -66,16 +70,11 @@ def _key(subject: Subject) -> CallKey:
     if subject.outputs and "outputs" not in subject.ignored:
         outputs = digest(file.url.encode("utf-8", "surrogateescape") for file in subject.outputs)
 
-    def parts() -> Iterator[bytes]:
-        yield b"2"  # the version of these rules
-        yield subject.version.encode()
-        yield function
-        for kind, name, value in arguments:
-            yield f"{kind} {name}".encode()
-            yield value
-        yield outputs
-
-    key = CallKey(digest(parts()))
+    parts = [b"2", subject.version.encode(), function]  # first the version of these rules
+    for kind, name, value in arguments:
+        parts += (f"{kind} {name}".encode(), value)
+    parts.append(outputs)
+    key = CallKey(digest(parts))
     key.made_of = CallPrint(
         _name_of(subject.function),
         function[:_SHORT],
@@ -98,6 +97,33 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
     return inspect.signature(function)
 
 
+def _plainly_bound(subject: Subject) -> Iterable[tuple[str, object]] | None:
+    """What ``_bound`` finds, at a fifth of the price; None where that is not certain."""
+    function, args, kwargs = subject.function, subject.args, subject.kwargs
+    if type(function) is not types.FunctionType or function.__dict__:
+        return None  # what its signature is, others may say
+    code = function.__code__
+    count, given = code.co_argcount, len(args)
+    if code.co_flags & _VARIABLE or code.co_kwonlyargcount or given > count:
+        return None
+    names = code.co_varnames[:count]
+    if given == count and not kwargs:
+        return zip(names, args, strict=True)
+    if kwargs and code.co_posonlyargcount:
+        return None
+    defaults = function.__defaults__ or ()
+    values, left = list(args), len(kwargs)
+    for index in range(given, count):
+        if names[index] in kwargs:
+            values.append(kwargs[names[index]])
+            left -= 1
+        elif index >= count - len(defaults):
+            values.append(defaults[index - count])
+        else:
+            return None
+    return None if left else zip(names, values, strict=True)
+
+
 def _bound(subject: Subject) -> inspect.BoundArguments:
     try:
         signature = _signature(subject.function)
@@ -108,6 +134,10 @@ def _bound(subject: Subject) -> inspect.BoundArguments:
 
 def _arguments(subject: Subject) -> Iterator[tuple[str, str, object]]:
     """The arguments with their names, in one order for all spellings of the same call."""
+    if (plain := _plainly_bound(subject)) is not None:
+        for name, value in plain:
+            yield "parameter", name, value
+        return
     try:
         bound = _bound(subject)
     except (TypeError, ValueError):  # it has no signature, or the call does not fit

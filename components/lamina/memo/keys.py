@@ -61,6 +61,11 @@ def type_name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
+@functools.lru_cache(4096)
+def _type_bytes(kind: type) -> bytes:
+    return type_name(kind).encode()
+
+
 def digest(parts: Iterable[bytes]) -> bytes:
     """One digest of many parts, each with its length, so that none can run into the next."""
     pieces: list[bytes] = []
@@ -78,8 +83,9 @@ def digest(parts: Iterable[bytes]) -> bytes:
 
 def part_of(value: object, step: str) -> bytes:
     """The digest of a value inside another; ``step`` is how one gets to it from there."""
+    kind: Any = type(value)  # mypy has types for unhashable
     try:
-        return digest((type_name(type(value)).encode(), id_for_memo(value)))
+        return digest((_type_bytes(kind), id_for_memo(value)))
     except MemoKeyError as error:
         raise MemoKeyError(error.type_name, step + error.path, error.why) from None
 

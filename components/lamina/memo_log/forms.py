@@ -43,6 +43,7 @@ HEADER, RESULT, BESIDE = 1, 2, 3
 
 _FIXED = struct.Struct("<dBBHI")
 _SIZE = struct.Struct("<Q")
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _FORMS: tuple[Form, ...] = ("value", "error")
 
 
@@ -85,7 +86,7 @@ def read_header(body: bytes) -> Header | None:
 
 def write_result(result: StoredResult, rest: bytes) -> bytes:
     """The body of a result; ``rest`` is its buffers, joined, or where they are."""
-    words = json.dumps(_words(result), separators=(",", ":")).encode("utf-8", "surrogatepass")
+    words = _encode(_words(result)).encode("utf-8", "surrogatepass")
     made_of = result.made_of
     function = b"" if made_of is None else made_of.function.encode("utf-8", "replace")[:65535]
     key = result.key

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lamina.memo_log.files import open_own
+from lamina.memo_log.sieve import Sieve
 
 __all__ = ["FRESH", "Found", "Index", "IndexUnusable", "Snapshot", "Where"]
 
@@ -30,7 +31,7 @@ CREATE TABLE places (
     key BLOB, log INTEGER, at REAL, start INTEGER, size INTEGER, PRIMARY KEY (key, log)
 ) WITHOUT ROWID;
 CREATE TABLE logs (id INTEGER PRIMARY KEY, name TEXT UNIQUE, covered INTEGER);
-CREATE TABLE facts (results INTEGER);
+CREATE TABLE facts (results INTEGER, sieve BLOB);
 CREATE TABLE recent (function TEXT, log INTEGER, at REAL, start INTEGER, size INTEGER);
 """
 _PUT = """
@@ -71,6 +72,7 @@ class Snapshot(NamedTuple):
     rows: int
     logs: list[tuple[int, str, int]]
     recent: list[tuple[str, int, float, int, int]]
+    sieve: bytes
 
 
 class Index:
@@ -90,6 +92,7 @@ class Index:
         self._covered: dict[str, int] = {}
         self._recent: dict[str, deque[Where]] = {}
         self._fresh: dict[bytes, tuple[int, float, int, int]] = {}
+        self._sieve = Sieve()  # of what is in the next two
         self._private: sqlite3.Connection | None = None
         self._published: sqlite3.Connection | None = None
 
@@ -128,7 +131,11 @@ class Index:
             if log in self._names:
                 calls = self._recent.setdefault(function, deque(maxlen=RECENT))
                 calls.append(Where(self._names[log], at, start, size))
-        (self.rows,) = published.execute("SELECT results FROM facts").fetchone()
+        self.rows, sieve = published.execute("SELECT results, sieve FROM facts").fetchone()
+        try:
+            self._sieve.merge(sieve)
+        except (ValueError, TypeError) as error:
+            raise IndexUnusable(str(error)) from error
 
     def forget(self) -> None:
         """Know nothing, as if there had never been a published one."""
@@ -154,7 +161,8 @@ class Index:
             for function, calls in self._recent.items()
             for one in calls
         ]
-        return Snapshot(self.unpublished, self.rows + self.unpublished, logs, recent)
+        rows = self.rows + self.unpublished
+        return Snapshot(self.unpublished, rows, logs, recent, self._sieve.packed())
 
     def write(self, snapshot: Snapshot) -> None:
         """Publish at least what was there at the snapshot. Any thread may do this, one at a time.
@@ -191,7 +199,7 @@ class Index:
         for table in ("logs", "facts", "recent"):
             new.execute(f"DELETE FROM {table}")
         new.executemany("INSERT INTO logs VALUES (?, ?, ?)", snapshot.logs)
-        new.execute("INSERT INTO facts VALUES (?)", (snapshot.rows,))
+        new.execute("INSERT INTO facts VALUES (?, ?)", (snapshot.rows, snapshot.sieve))
         new.executemany("INSERT INTO recent VALUES (?, ?, ?, ?, ?)", snapshot.recent)
         new.execute("COMMIT")
 
@@ -234,8 +242,9 @@ class Index:
         found: dict[int, tuple[float, int, int]] = {}
         if (held := self._fresh.get(key)) is not None:
             found[held[0]] = held[1:]
+        passes = key in self._sieve  # a query costs ten times as much
         for source in (self._private, self._published):
-            if source is not None:
+            if source is not None and passes:
                 try:
                     rows = source.execute(_GET, (key,)).fetchall()
                 except sqlite3.DatabaseError as error:
@@ -275,6 +284,8 @@ class Index:
             self._private.executescript(_TABLES)
         self._private.execute("BEGIN")
         rows = sorted((key, *place) for key, place in self._fresh.items())
+        for key in self._fresh:
+            self._sieve.add(key)
         self._private.executemany(_PUT, rows)
         self._private.execute("COMMIT")
         self._fresh = {}

@@ -1,7 +1,10 @@
+import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from lamina.memo import CallPrint, Subject, differences, memo_key, nearest
+from lamina.memo.calls import _plainly_bound
 from lamina.vocabulary import File
 
 
@@ -53,3 +56,39 @@ def test_a_function_without_a_signature_or_a_hash_has_a_key() -> None:
     assert memo_key(Subject(Adding(), (1,), {})) == memo_key(Subject(Adding(), (), {"x": 1}))
     assert made_of(1, function=max).function == "builtins.max"
     assert memo_key(Subject(max, (1, 2), {})) != memo_key(Subject(max, (2, 1), {}))
+
+
+def plain_0() -> None: ...
+def plain_2(a: Any, b: Any = 5) -> None: ...
+def positional(a: Any, /, b: Any = 5) -> None: ...
+def keyword(a: Any, *, b: Any = 5) -> None: ...
+def variable(*a: Any, b: Any = 5, **c: Any) -> None: ...
+
+
+def test_plain_calls_are_bound_as_their_signature_says() -> None:
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+        ((), {}), ((1,), {}), ((1, 2), {}), ((1, 2, 3), {}), ((), {"a": 1}), ((1,), {"b": 2}),
+        ((), {"b": 2, "a": 1}), ((1,), {"a": 2}), ((), {"b": 1}), ((1,), {"c": 1}),
+    ]  # fmt: skip
+    for function in (plain_0, plain_2, positional, keyword, variable):
+        for args, kwargs in calls:
+            subject = Subject(function, args, kwargs)
+            try:
+                bound = inspect.signature(function).bind(*args, **kwargs)
+            except TypeError:
+                assert _plainly_bound(subject) is None
+                continue
+            bound.apply_defaults()
+            found = _plainly_bound(subject)
+            assert found is None or list(found) == list(bound.arguments.items())
+    assert _plainly_bound(Subject(plain_2, (1,), {"b": 2})) is not None
+
+
+def test_a_function_that_says_another_signature_is_believed() -> None:
+    def shown(a: Any) -> None: ...
+
+    def shell(*args: Any) -> None: ...
+
+    functools.update_wrapper(shell, shown)
+    one, other = Subject(shell, (1,), {}), Subject(shell, (), {"a": 1})
+    assert memo_key(one) == memo_key(other)

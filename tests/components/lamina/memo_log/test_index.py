@@ -112,7 +112,8 @@ def test_what_breaks_later_is_refused_when_it_is_met(tmp_path: Path) -> None:
     filled(path, 20_000).publish()
     whole = path.read_bytes()
     page = 4096
-    path.write_bytes(whole[: 10 * page] + b"\xff" * (len(whole) - 10 * page))
+    first, last = 10 * page, 100 * page
+    path.write_bytes(whole[:first] + b"\xff" * (last - first) + whole[last:])
     index = Index(path)
     assert index.load()
     with pytest.raises(IndexUnusable):
