@@ -40,7 +40,7 @@ from lamina.resources import MPIBinder, NodeBinder
 from lamina.retry_policy import Again, CrashLimit, Default, GiveUp, Never, Retries
 from lamina.routing import LeastLoaded, RoundRobin
 from lamina.scaling import FailingBlocks, NoScaling, Off, Simple
-from lamina.staging import FileCopyStaging, SharedFileStaging
+from lamina.staging import ArchiveStaging, FileCopyStaging, FTPStaging, SharedFileStaging
 from lamina.staging_http import HTTPStaging
 from lamina.vocabulary import Resources
 
@@ -148,6 +148,8 @@ OPTIONS: list[tuple[str, str, Callable[..., object]]] = [
     ("parts", "MPIBinder", MPIBinder),
     ("staging", "FileCopyStaging", FileCopyStaging),
     ("staging", "HTTPStaging", HTTPStaging),
+    ("staging", "ArchiveStaging", ArchiveStaging),
+    ("staging", "FTPStaging", FTPStaging),
 ]
 """A table of options: its page, its heading, and what has the options."""
 

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
         SlurmProvider,
         TorqueProvider,
     )
-    from lamina.staging import FileCopyStaging, SharedFileStaging
+    from lamina.staging import ArchiveStaging, FileCopyStaging, FTPStaging, SharedFileStaging
     from lamina.staging_http import HTTPStaging
     from lamina.vocabulary import File
 
@@ -65,10 +65,12 @@ __all__ = [
     "AUTO_LOGNAME",
     "AppFuture",
     "AprunLauncher",
+    "ArchiveStaging",
     "CondorProvider",
     "Config",
     "DataFlowKernel",
     "DataFuture",
+    "FTPStaging",
     "File",
     "FileCopyStaging",
     "GnuParallelLauncher",
@@ -107,10 +109,12 @@ _WHERE = {
     "AUTO_LOGNAME": "apps",
     "AppFuture": "apps",
     "AprunLauncher": "launchers",
+    "ArchiveStaging": "staging",
     "CondorProvider": "providers_batch",
     "Config": "kernel",
     "DataFlowKernel": "kernel",
     "DataFuture": "apps",
+    "FTPStaging": "staging",
     "File": "vocabulary",
     "FileCopyStaging": "staging",
     "GnuParallelLauncher": "launchers",

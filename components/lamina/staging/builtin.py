@@ -11,10 +11,12 @@ __all__ = ["BUILTIN", "DEFAULT", "plugins_of"]
 BUILTIN = {
     "file": ".files:SharedFileStaging",
     "file-copy": ".files:FileCopyStaging",
+    "ftp": ".ftp:FTPStaging",
+    "archive": ".archive:ArchiveStaging",
     "http": "..staging_http:HTTPStaging",
 }
 
-DEFAULT = ("file", "file-copy", "http")
+DEFAULT = ("file", "file-copy", "http", "ftp", "archive")
 """What an executor has that was given nothing: all that asks for no settings of its own."""
 
 
