@@ -42,6 +42,7 @@ from lamina.routing import LeastLoaded, RoundRobin
 from lamina.scaling import FailingBlocks, NoScaling, Off, Simple
 from lamina.staging import ArchiveStaging, FileCopyStaging, FTPStaging, SharedFileStaging
 from lamina.staging_http import HTTPStaging
+from lamina.staging_sftp import SFTPStaging
 from lamina.vocabulary import Resources
 
 ROOT = Path(__file__).parents[2]
@@ -148,6 +149,7 @@ OPTIONS: list[tuple[str, str, Callable[..., object]]] = [
     ("parts", "MPIBinder", MPIBinder),
     ("staging", "FileCopyStaging", FileCopyStaging),
     ("staging", "HTTPStaging", HTTPStaging),
+    ("staging", "SFTPStaging", SFTPStaging),
     ("staging", "ArchiveStaging", ArchiveStaging),
     ("staging", "FTPStaging", FTPStaging),
 ]

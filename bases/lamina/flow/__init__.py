@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     )
     from lamina.staging import ArchiveStaging, FileCopyStaging, FTPStaging, SharedFileStaging
     from lamina.staging_http import HTTPStaging
+    from lamina.staging_sftp import SFTPStaging
     from lamina.vocabulary import File
 
 __all__ = [
@@ -85,6 +86,7 @@ __all__ = [
     "MpiExecLauncher",
     "MpiRunLauncher",
     "PBSProProvider",
+    "SFTPStaging",
     "SSHChannel",
     "SharedFileStaging",
     "SimpleLauncher",
@@ -129,6 +131,7 @@ _WHERE = {
     "MpiExecLauncher": "launchers",
     "MpiRunLauncher": "launchers",
     "PBSProProvider": "providers_batch",
+    "SFTPStaging": "staging_sftp",
     "SSHChannel": "channels_ssh",
     "SharedFileStaging": "staging",
     "SimpleLauncher": "launchers",

@@ -13,10 +13,11 @@ BUILTIN = {
     "file-copy": ".files:FileCopyStaging",
     "ftp": ".ftp:FTPStaging",
     "archive": ".archive:ArchiveStaging",
+    "sftp": "..staging_sftp:SFTPStaging",
     "http": "..staging_http:HTTPStaging",
 }
 
-DEFAULT = ("file", "file-copy", "http", "ftp", "archive")
+DEFAULT = ("file", "file-copy", "http", "ftp", "archive", "sftp")
 """What an executor has that was given nothing: all that asks for no settings of its own."""
 
 
