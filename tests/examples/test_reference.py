@@ -40,7 +40,9 @@ from lamina.resources import MPIBinder, NodeBinder
 from lamina.retry_policy import Again, CrashLimit, Default, GiveUp, Never, Retries
 from lamina.routing import LeastLoaded, RoundRobin
 from lamina.scaling import FailingBlocks, NoScaling, Off, Simple
-from lamina.staging import ArchiveStaging, FileCopyStaging, FTPStaging, SharedFileStaging
+from lamina.staging import FileCopyStaging, SharedFileStaging
+from lamina.staging_archive import ArchiveStaging
+from lamina.staging_ftp import FTPStaging
 from lamina.staging_http import HTTPStaging
 from lamina.staging_sftp import SFTPStaging
 from lamina.vocabulary import Resources

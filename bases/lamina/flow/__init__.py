@@ -57,7 +57,9 @@ if TYPE_CHECKING:
         SlurmProvider,
         TorqueProvider,
     )
-    from lamina.staging import ArchiveStaging, FileCopyStaging, FTPStaging, SharedFileStaging
+    from lamina.staging import FileCopyStaging, SharedFileStaging
+    from lamina.staging_archive import ArchiveStaging
+    from lamina.staging_ftp import FTPStaging
     from lamina.staging_http import HTTPStaging
     from lamina.staging_sftp import SFTPStaging
     from lamina.vocabulary import File
@@ -111,12 +113,12 @@ _WHERE = {
     "AUTO_LOGNAME": "apps",
     "AppFuture": "apps",
     "AprunLauncher": "launchers",
-    "ArchiveStaging": "staging",
+    "ArchiveStaging": "staging_archive",
     "CondorProvider": "providers_batch",
     "Config": "kernel",
     "DataFlowKernel": "kernel",
     "DataFuture": "apps",
-    "FTPStaging": "staging",
+    "FTPStaging": "staging_ftp",
     "File": "vocabulary",
     "FileCopyStaging": "staging",
     "GnuParallelLauncher": "launchers",

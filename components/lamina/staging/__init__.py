@@ -1,7 +1,6 @@
 """Bringing files to tasks and taking them away: the question, the plan, and local answers."""
 
 from lamina.staging.appearing import appearing, copy_whole, drop
-from lamina.staging.archive import ArchiveStaging
 from lamina.staging.body import Carried, Inbound, Outbound, StagedBody
 from lamina.staging.builtin import BUILTIN, DEFAULT, plugins_of
 from lamina.staging.cache import Cache, cache_key
@@ -10,13 +9,11 @@ from lamina.staging.checks import PAUSES, measured, persist, verify
 from lamina.staging.choosing import Choice, Registry, Way
 from lamina.staging.desk import Desk
 from lamina.staging.files import FileCopyStaging, SharedFileStaging, mode_named
-from lamina.staging.ftp import FTPStaging
 from lamina.staging.protocol import Direction, Mode, NoStaging, Place, Staging
 from lamina.staging.slots import Slot, replaced
 from lamina.staging.transfers import Brought, bring, bring_content, take, take_content
 
 __all__ = [
-    "ArchiveStaging",
     "BUILTIN",
     "Brought",
     "Cache",
@@ -26,7 +23,6 @@ __all__ = [
     "DEFAULT",
     "Desk",
     "Direction",
-    "FTPStaging",
     "FileCopyStaging",
     "Inbound",
     "Mode",

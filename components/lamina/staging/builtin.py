@@ -11,8 +11,8 @@ __all__ = ["BUILTIN", "DEFAULT", "plugins_of"]
 BUILTIN = {
     "file": ".files:SharedFileStaging",
     "file-copy": ".files:FileCopyStaging",
-    "ftp": ".ftp:FTPStaging",
-    "archive": ".archive:ArchiveStaging",
+    "ftp": "..staging_ftp:FTPStaging",
+    "archive": "..staging_archive:ArchiveStaging",
     "sftp": "..staging_sftp:SFTPStaging",
     "http": "..staging_http:HTTPStaging",
 }

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lamina.staging import FTPStaging, Mode, Place
+from lamina.staging import Mode, Place
+from lamina.staging_ftp import FTPStaging
 from lamina.vocabulary import ConfigError, File, StagingFailed
 from tests.fakes.certificates import certificate_of_this_host
 from tests.fakes.ftp_server import FTPServer, serving_ftp

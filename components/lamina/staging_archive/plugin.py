@@ -13,9 +13,7 @@ from typing import IO
 
 import attrs
 
-from lamina.staging.appearing import appearing, drop
-from lamina.staging.files import mode_named
-from lamina.staging.protocol import Direction, Mode, Place
+from lamina.staging import Direction, Mode, Place, appearing, drop, mode_named
 from lamina.vocabulary import File, StagingFailed
 
 __all__ = ["ArchiveStaging", "split_member"]

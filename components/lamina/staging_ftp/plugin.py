@@ -12,9 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
-from lamina.staging.checks import PAUSES, persist
-from lamina.staging.files import mode_named
-from lamina.staging.protocol import Direction, Mode, Place
+from lamina.staging import PAUSES, Direction, Mode, Place, mode_named, persist
 from lamina.vocabulary import ConfigError, File, StagingFailed
 
 __all__ = ["FTPStaging"]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lamina.staging import ArchiveStaging, Direction, Mode, Place
-from lamina.staging.archive import split_member
+from lamina.staging import Direction, Mode, Place
+from lamina.staging_archive import ArchiveStaging
+from lamina.staging_archive.plugin import split_member
 from lamina.vocabulary import ConfigError, File, StagingFailed
 
 PLUGIN = ArchiveStaging()
