@@ -42,6 +42,7 @@ from lamina.routing import LeastLoaded, RoundRobin
 from lamina.scaling import FailingBlocks, NoScaling, Off, Simple
 from lamina.staging import FileCopyStaging, SharedFileStaging
 from lamina.staging_archive import ArchiveStaging
+from lamina.staging_fsspec import FsspecStaging
 from lamina.staging_ftp import FTPStaging
 from lamina.staging_http import HTTPStaging
 from lamina.staging_sftp import SFTPStaging
@@ -151,6 +152,7 @@ OPTIONS: list[tuple[str, str, Callable[..., object]]] = [
     ("parts", "MPIBinder", MPIBinder),
     ("staging", "FileCopyStaging", FileCopyStaging),
     ("staging", "HTTPStaging", HTTPStaging),
+    ("staging", "FsspecStaging", FsspecStaging),
     ("staging", "SFTPStaging", SFTPStaging),
     ("staging", "ArchiveStaging", ArchiveStaging),
     ("staging", "FTPStaging", FTPStaging),

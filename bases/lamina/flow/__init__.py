@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     )
     from lamina.staging import FileCopyStaging, SharedFileStaging
     from lamina.staging_archive import ArchiveStaging
+    from lamina.staging_fsspec import FsspecStaging
     from lamina.staging_ftp import FTPStaging
     from lamina.staging_http import HTTPStaging
     from lamina.staging_sftp import SFTPStaging
@@ -76,6 +77,7 @@ __all__ = [
     "FTPStaging",
     "File",
     "FileCopyStaging",
+    "FsspecStaging",
     "GnuParallelLauncher",
     "GridEngineProvider",
     "HTTPStaging",
@@ -121,6 +123,7 @@ _WHERE = {
     "FTPStaging": "staging_ftp",
     "File": "vocabulary",
     "FileCopyStaging": "staging",
+    "FsspecStaging": "staging_fsspec",
     "GnuParallelLauncher": "launchers",
     "GridEngineProvider": "providers_batch",
     "HTTPStaging": "staging_http",

@@ -14,6 +14,7 @@ BUILTIN = {
     "ftp": "..staging_ftp:FTPStaging",
     "archive": "..staging_archive:ArchiveStaging",
     "sftp": "..staging_sftp:SFTPStaging",
+    "fsspec": "..staging_fsspec:FsspecStaging",
     "http": "..staging_http:HTTPStaging",
 }
 
