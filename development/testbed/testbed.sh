@@ -6,7 +6,7 @@ case ${1:-} in
     # Where one does not come up, what has come up is not left behind.
     up)
         "$HERE/cpython_tests.sh"
-        for one in slurm gridengine launchers mpi; do
+        for one in slurm gridengine launchers mpi rsync; do
             "$HERE/$one.sh" up >/dev/null || { "$0" down; exit 1; }
         done
         ;;

@@ -45,6 +45,7 @@ from lamina.staging_archive import ArchiveStaging
 from lamina.staging_fsspec import FsspecStaging
 from lamina.staging_ftp import FTPStaging
 from lamina.staging_http import HTTPStaging
+from lamina.staging_rsync import RsyncStaging
 from lamina.staging_sftp import SFTPStaging
 from lamina.vocabulary import Resources
 
@@ -152,6 +153,7 @@ OPTIONS: list[tuple[str, str, Callable[..., object]]] = [
     ("parts", "MPIBinder", MPIBinder),
     ("staging", "FileCopyStaging", FileCopyStaging),
     ("staging", "HTTPStaging", HTTPStaging),
+    ("staging", "RsyncStaging", RsyncStaging),
     ("staging", "FsspecStaging", FsspecStaging),
     ("staging", "SFTPStaging", SFTPStaging),
     ("staging", "ArchiveStaging", ArchiveStaging),

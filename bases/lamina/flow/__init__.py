@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from lamina.staging_fsspec import FsspecStaging
     from lamina.staging_ftp import FTPStaging
     from lamina.staging_http import HTTPStaging
+    from lamina.staging_rsync import RsyncStaging
     from lamina.staging_sftp import SFTPStaging
     from lamina.vocabulary import File
 
@@ -90,6 +91,7 @@ __all__ = [
     "MpiExecLauncher",
     "MpiRunLauncher",
     "PBSProProvider",
+    "RsyncStaging",
     "SFTPStaging",
     "SSHChannel",
     "SharedFileStaging",
@@ -136,6 +138,7 @@ _WHERE = {
     "MpiExecLauncher": "launchers",
     "MpiRunLauncher": "launchers",
     "PBSProProvider": "providers_batch",
+    "RsyncStaging": "staging_rsync",
     "SFTPStaging": "staging_sftp",
     "SSHChannel": "channels_ssh",
     "SharedFileStaging": "staging",

@@ -15,6 +15,7 @@ BUILTIN = {
     "archive": "..staging_archive:ArchiveStaging",
     "sftp": "..staging_sftp:SFTPStaging",
     "fsspec": "..staging_fsspec:FsspecStaging",
+    "rsync": "..staging_rsync:RsyncStaging",
     "http": "..staging_http:HTTPStaging",
 }
 
