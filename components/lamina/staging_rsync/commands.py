@@ -41,7 +41,8 @@ def remote_name(file: File, shell: str | None) -> str:
     who = f"{user}@{host}" if user else host
     if shell is not None:
         return f"{who}:{path}"
-    port = f":{parts.port}" if parts.port else ""
+    _, _, number = parts.netloc.rpartition("@")[2].partition(":")
+    port = f":{number}" if number.isdecimal() else ""
     return f"rsync://{who}{port}{path}"
 
 

@@ -111,6 +111,10 @@ class SFTPStaging:
     @contextmanager
     def _channel(self, file: File) -> Iterator[tuple[SSHChannel, str]]:
         parts = urlsplit(file.url)
+        try:
+            port = parts.port
+        except ValueError as error:
+            raise StagingFailed(str(error), url=file.url, again=False) from error
         user = None if parts.username is None else unquote(parts.username)
         options = dict(self.ssh)
         if parts.password is not None:
@@ -118,7 +122,7 @@ class SFTPStaging:
         path = unquote(parts.path)
         path = path[1:] if path.startswith("/~/") else path
         try:
-            channel = SSHChannel(parts.hostname or "", user, port=parts.port, **options)
+            channel = SSHChannel(parts.hostname or "", user, port=port, **options)
             try:
                 yield channel, path
             finally:

@@ -24,7 +24,7 @@ def test_files_come_and_go_by_sftp(hosts: Hosts, tmp_path: Path) -> None:
         }
     )
     place = channel.place("staging")
-    file = File(f"sftp://{channel.username}@{channel.hostname}:{channel.port}{place}/x")
+    file = File(f"sftp://{channel.hostname}{place}/x")  # the configuration says the rest
     (tmp_path / "made").write_bytes(CONTENT)
     plugin.store(tmp_path / "made", file)
     first = plugin.version(file)

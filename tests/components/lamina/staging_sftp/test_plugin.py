@@ -90,3 +90,9 @@ def test_a_password_may_stand_in_the_url(server: Server, tmp_path: Path) -> None
     file = File(f"sftp://somebody:correct%20horse@127.0.0.1:{server.port}/~/x")
     plugin_for(server).fetch(file, tmp_path / "new")
     assert (tmp_path / "new").read_bytes() == CONTENT
+
+
+def test_a_port_that_is_none_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StagingFailed, match="Port") as caught:
+        SFTPStaging().fetch(File("sftp://h:x/y"), tmp_path / "new")
+    assert not caught.value.again
