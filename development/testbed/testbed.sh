@@ -6,7 +6,7 @@ case ${1:-} in
     # Where one does not come up, what has come up is not left behind.
     up)
         "$HERE/cpython_tests.sh"
-        for one in slurm pbs gridengine launchers mpi sshd; do
+        for one in slurm pbs gridengine launchers mpi rsync sshd; do
             "$HERE/$one.sh" up >/dev/null || { "$0" down; exit 1; }
         done
         ;;

@@ -63,7 +63,12 @@ from lamina.retry_policy import (
 from lamina.routing import LeastLoaded, RoundRobin
 from lamina.scaling import FailingBlocks, NoScaling, Off, Quarantine, Simple
 from lamina.staging import FileCopyStaging, SharedFileStaging
+from lamina.staging_archive import ArchiveStaging
+from lamina.staging_fsspec import FsspecStaging
+from lamina.staging_ftp import FTPStaging
 from lamina.staging_http import HTTPStaging
+from lamina.staging_rsync import RsyncStaging
+from lamina.staging_sftp import SFTPStaging
 from lamina.vocabulary import Resources
 
 ROOT = Path(__file__).parents[2]
@@ -186,6 +191,11 @@ OPTIONS: list[tuple[str, str, Callable[..., object]]] = [
     ("parts", "MPIBinder", MPIBinder),
     ("staging", "FileCopyStaging", FileCopyStaging),
     ("staging", "HTTPStaging", HTTPStaging),
+    ("staging", "RsyncStaging", RsyncStaging),
+    ("staging", "FsspecStaging", FsspecStaging),
+    ("staging", "SFTPStaging", SFTPStaging),
+    ("staging", "ArchiveStaging", ArchiveStaging),
+    ("staging", "FTPStaging", FTPStaging),
 ]
 """A table of options: its page, its heading, and what has the options."""
 

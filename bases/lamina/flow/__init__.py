@@ -63,7 +63,12 @@ if TYPE_CHECKING:
     )
     from lamina.providers_kubernetes import KubernetesProvider
     from lamina.staging import FileCopyStaging, SharedFileStaging
+    from lamina.staging_archive import ArchiveStaging
+    from lamina.staging_fsspec import FsspecStaging
+    from lamina.staging_ftp import FTPStaging
     from lamina.staging_http import HTTPStaging
+    from lamina.staging_rsync import RsyncStaging
+    from lamina.staging_sftp import SFTPStaging
     from lamina.vocabulary import File
 
 __all__ = [
@@ -72,13 +77,16 @@ __all__ = [
     "AdHocProvider",
     "AppFuture",
     "AprunLauncher",
+    "ArchiveStaging",
     "CondorProvider",
     "Config",
     "DataFlowKernel",
     "DataFuture",
+    "FTPStaging",
     "File",
     "FileCopyStaging",
     "FluxProvider",
+    "FsspecStaging",
     "GnuParallelLauncher",
     "GridEngineProvider",
     "HTTPStaging",
@@ -92,6 +100,8 @@ __all__ = [
     "MpiExecLauncher",
     "MpiRunLauncher",
     "PBSProProvider",
+    "RsyncStaging",
+    "SFTPStaging",
     "SSHChannel",
     "SharedFileStaging",
     "SimpleLauncher",
@@ -121,13 +131,16 @@ _WHERE = {
     "AdHocProvider": "providers",
     "AppFuture": "apps",
     "AprunLauncher": "launchers",
+    "ArchiveStaging": "staging_archive",
     "CondorProvider": "providers_batch",
     "Config": "kernel",
     "DataFlowKernel": "kernel",
     "DataFuture": "apps",
+    "FTPStaging": "staging_ftp",
     "File": "vocabulary",
     "FileCopyStaging": "staging",
     "FluxProvider": "providers_batch",
+    "FsspecStaging": "staging_fsspec",
     "GnuParallelLauncher": "launchers",
     "GridEngineProvider": "providers_batch",
     "HTTPStaging": "staging_http",
@@ -141,6 +154,8 @@ _WHERE = {
     "MpiExecLauncher": "launchers",
     "MpiRunLauncher": "launchers",
     "PBSProProvider": "providers_batch",
+    "RsyncStaging": "staging_rsync",
+    "SFTPStaging": "staging_sftp",
     "SSHChannel": "channels_ssh",
     "SharedFileStaging": "staging",
     "SimpleLauncher": "launchers",

@@ -14,7 +14,7 @@ from lamina.channels_ssh.commands import run
 from lamina.channels_ssh.connection import Connection, Route
 from lamina.channels_ssh.login import Credentials, Prompt
 from lamina.channels_ssh.targets import hops_of, read_config, target_of
-from lamina.channels_ssh.transfers import absolute, get, make_directory, put
+from lamina.channels_ssh.transfers import absolute, facts, get, make_directory, put
 from lamina.channels_ssh.tunnel import TUNNELS, Tunnel
 from lamina.vocabulary import ConfigError, read_seconds
 
@@ -153,6 +153,14 @@ class SSHChannel:
             ChannelError: It could not be read.
         """
         get(self._opened().connection, remote, local)
+
+    def facts(self, remote: str) -> tuple[int, int]:
+        """The size of a file there in bytes, and when it was changed, in seconds since the epoch.
+
+        Raises:
+            ChannelError: It is not there.
+        """
+        return facts(self._opened().connection, remote)
 
     def make_directory(self, remote: str) -> None:
         """Make a directory with its parents, private to the user; it may exist already.

@@ -17,7 +17,7 @@ from lamina.channels import ChannelError
 from lamina.channels_ssh.connection import Connection
 from lamina.channels_ssh.errors import ConnectionFailed
 
-__all__ = ["absolute", "get", "make_directory", "put"]
+__all__ = ["absolute", "facts", "get", "make_directory", "put"]
 
 BLOCK = 2**15  # bytes; what every server takes in one request
 AT_ONCE = 128  # requests whose answers are awaited together
@@ -266,6 +266,23 @@ def absolute(connection: Connection, remote: str) -> str:
             found.append(client.normalize(_path(remote)))
 
     _until_done(f"looking for {remote}", once)
+    return found[0]
+
+
+def facts(connection: Connection, remote: str) -> tuple[int, int]:
+    """The size of a file there in bytes, and when it was changed, in seconds since the epoch.
+
+    Raises:
+        ChannelError: It is not there, or the host cannot be reached.
+    """
+    found: list[tuple[int, int]] = []
+
+    def once(progress: _Progress) -> None:
+        with _sftp(connection) as client:
+            status = client.stat(_path(remote))
+            found.append((status.st_size or 0, int(status.st_mtime or 0)))
+
+    _until_done(f"looking at {remote}", once)
     return found[0]
 
 

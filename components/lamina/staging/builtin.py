@@ -11,10 +11,15 @@ __all__ = ["BUILTIN", "DEFAULT", "plugins_of"]
 BUILTIN = {
     "file": ".files:SharedFileStaging",
     "file-copy": ".files:FileCopyStaging",
+    "ftp": "..staging_ftp:FTPStaging",
+    "archive": "..staging_archive:ArchiveStaging",
+    "sftp": "..staging_sftp:SFTPStaging",
+    "fsspec": "..staging_fsspec:FsspecStaging",
+    "rsync": "..staging_rsync:RsyncStaging",
     "http": "..staging_http:HTTPStaging",
 }
 
-DEFAULT = ("file", "file-copy", "http")
+DEFAULT = ("file", "file-copy", "http", "ftp", "archive", "sftp")
 """What an executor has that was given nothing: all that asks for no settings of its own."""
 
 

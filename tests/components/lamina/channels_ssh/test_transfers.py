@@ -171,3 +171,15 @@ def test_a_host_without_sftp_is_told(
     server.sftp = False
     with pytest.raises(ConnectionFailed, match="copying"):
         server.channel().put(content, "there")
+
+
+def test_the_size_and_the_time_of_a_file_are_told(server: Server) -> None:
+    (server.home / "x").write_bytes(b"12345")
+    os.utime(server.home / "x", (7, 7))
+    channel = server.channel()
+    try:
+        assert channel.facts("x") == (5, 7)
+        with pytest.raises(ChannelError, match="No such file"):
+            channel.facts("none")
+    finally:
+        channel.close()
