@@ -89,21 +89,22 @@ class Faults:
         return self._some_manager(self._light)
 
     def node_vanishes(self) -> bool:
-        def vanish(manager: "ManagerProcess") -> None:
-            manager.kill("the node is gone")
-            manager.zygote.die("the node is gone")
-
-        return self._some_manager(vanish)
+        return self._some_manager(self.vanish)
 
     def manager_is_told_to_end(self) -> bool:
+        return self._some_manager(self.told_to_end)
+
+    def vanish(self, manager: "ManagerProcess") -> None:
+        """All processes of a node are gone at once."""
+        manager.kill("the node is gone")
+        manager.zygote.die("the node is gone")
+
+    def told_to_end(self, manager: "ManagerProcess") -> None:
+        """The batch system asks a block to end."""
         self.world.trouble(1.0)
-
-        def tell(manager: "ManagerProcess") -> None:
-            manager.told_to_end = True
-            if manager.connection is not None:
-                manager.wake(self.clockwork.now)
-
-        return self._some_manager(tell)
+        manager.told_to_end = True
+        if manager.connection is not None:
+            manager.wake(self.clockwork.now)
 
     def interchange_dies(self) -> bool:
         interchange = self._victim()

@@ -99,11 +99,18 @@ class ManagerProcess(Process):
         info = ManagerInfo(
             uid, self.block, host.name, host.boot, self.pid, slots, "3.11", "0.1"
         )  # fmt: skip
+        chance = world.clockwork.chance
+        self.block_ends = math.inf
+        """When the batch system ends its block, on its own clock."""
+        if chance.random() < 0.3:
+            self.block_ends = self.time() + world.clockwork.spread(3.0, 100.0)
         self.machine = world.machines.manager(
             info,
             heartbeat_period=world.period,
             heartbeat_threshold=world.threshold,
             wall_offset=host.wall + host.lag,
+            drain_period=world.clockwork.spread(2.0, 60.0) if chance.random() < 0.1 else None,
+            block_ends=None if self.block_ends == math.inf else self.block_ends,
         )
         self.pipes: dict[int, Pipe] = {}
         self.zygote = Zygote(self)
@@ -181,6 +188,7 @@ class ManagerProcess(Process):
         deadline = self.machine.next_deadline(now)
         if now >= deadline:
             self.told(self.machine.time_passed(now), "time passed")
+            self.drains = self.drains or self.machine.draining is not None
         self.spins(self.machine.next_deadline(now), did=did)
         if self.left is not None:
             self._leave()

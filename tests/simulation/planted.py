@@ -13,7 +13,17 @@ from lamina.htex_core import (
     SendOut,
     ToClient,
 )
-from lamina.htex_core.frames import ACK, DRAIN, DRAINED, JOINED, LOST, REGISTER, RESULTS, WELCOME
+from lamina.htex_core.frames import (
+    ACK,
+    DRAIN,
+    DRAINED,
+    JOINED,
+    LOST,
+    REGISTER,
+    RESULTS,
+    TASKS,
+    WELCOME,
+)
 from tests.simulation.world import Machines
 
 __all__ = ["PLANTED"]
@@ -78,11 +88,20 @@ class ForgetsThatOneDrains(InterchangeMachine):
         return super().client_frame(kind, body, now)
 
 
+class SendsAnywhere(InterchangeMachine):
+    """It does not look whether a task is to avoid a node."""
+
+    def client_frame(self, kind: int, body: Any, now: float) -> list[InterchangeEffect]:
+        if kind == TASKS:
+            body = [[*wire[:3], None] for wire in body]
+        return super().client_frame(kind, body, now)
+
+
 class ForgetsTasksOfTheDead(InterchangeMachine):
     """It says that a manager is lost, and not what went with it."""
 
-    def manager_died(self, uid: str, reason: str) -> list[InterchangeEffect]:
-        return [_without_attempts(each) for each in super().manager_died(uid, reason)]
+    def manager_died(self, uid: str, reason: str, now: float) -> list[InterchangeEffect]:
+        return [_without_attempts(each) for each in super().manager_died(uid, reason, now)]
 
 
 class GivesUpTooEarly(InterchangeMachine):
@@ -125,8 +144,8 @@ def _sends(effect: ManagerEffect, kind: int) -> bool:
 
 def _without_attempts(effect: InterchangeEffect) -> InterchangeEffect:
     if isinstance(effect, ToClient) and effect.kind == LOST:
-        uid, _, why = effect.body
-        return ToClient(LOST, [uid, [], why])
+        uid, _, *why = effect.body
+        return ToClient(LOST, [uid, [], *why])
     return effect
 
 
@@ -146,6 +165,9 @@ PLANTED = {
     "a manager drains for ever": (Machines(manager=DrainsNever), "drains for ever"),
     "the interchange goes on with one that drains": (
         Machines(interchange=ForgetsThatOneDrains), "drains or is on hold",
+    ),
+    "the interchange sends tasks to nodes that they avoid": (
+        Machines(interchange=SendsAnywhere), "avoids node|cannot end in time",
     ),
     "the interchange forgets a manager's tasks": (
         Machines(interchange=ForgetsTasksOfTheDead), "is unresolved|pending for ever",

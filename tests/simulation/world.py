@@ -1,11 +1,13 @@
 """One world: a program, its interchange, its managers, their workers, and what befalls them."""
 
 import gc
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from lamina.htex_core import ClientMachine, Ended, Frame, InterchangeMachine, ManagerMachine
+from lamina.htex_core.endings import block_margin
 from lamina.htex_core.frames import RESULTS
 from tests.simulation.clockwork import BEGIN, Clockwork, Host, Process, Violation, Wire
 from tests.simulation.faults import Faults
@@ -69,6 +71,8 @@ class World:
         self.starts_limit = FEW_STARTS if chance.random() < 0.1 else 1000
         self.unix = chance.random() < 0.4
         self.local = chance.random()
+        self.choosy = chance.choice([0.0, 0.05, 0.3])
+        """How many tasks are not for every manager."""
         self.pids = 0
         self.managers: dict[str, ManagerProcess] = {}
         self.uids: dict[bytes, str] = {}
@@ -303,6 +307,13 @@ class World:
             fate = chance.choice(["value", "hangs"])
         elif draw < 0.18:
             options = {"env": {"A": "1"}}
+        if chance.random() < self.choosy:
+            options = options or {}
+            nodes = [each.host.name for each in self.managers.values() if not each.host.local]
+            if nodes and chance.random() < 0.6:
+                options["avoid"] = sorted(chance.sample(nodes, k=min(2, len(nodes))))
+            if chance.random() < 0.6:
+                options["expected"] = clockwork.spread(0.001, 5.0)
         return self.truth.new(digest=digest, options=options, fate=fate, takes=takes)
 
     def form(self, attempt: Attempt) -> bytes | None:
@@ -325,6 +336,19 @@ class World:
         manager = ManagerProcess(self, uid, host, slots=chance.randint(1, 4))
         self.managers[uid] = manager
         self.clockwork.soon(lambda: manager.wake(self.clockwork.now), 0.01, 0.3)
+        if manager.block_ends < math.inf:
+            self.clockwork.at(manager.block_ends + host.lag, lambda: self._end_block(manager))
+
+    def _end_block(self, manager: ManagerProcess) -> None:
+        """What the batch system does at the walltime: say so first, or not."""
+        if manager.alive and manager.block_ends > manager.time():
+            later = manager.block_ends + manager.host.lag  # the whole host was suspended
+            self.clockwork.at(later, lambda: self._end_block(manager))
+        elif manager.alive and not manager.leaving:
+            if self.clockwork.likely(0.5) and not manager.stopped:
+                self.faults.told_to_end(manager)
+            else:
+                self.faults.vanish(manager)
 
     def owe(self, attempt: Attempt, bound: float, whose: Process) -> None:
         """It must be resolved within the bound, counted from when all other trouble is over."""
@@ -394,9 +418,16 @@ class World:
         """Whether a late copy of this frame comes."""
         return frame.kind == RESULTS and self.running and self.clockwork.likely(0.02)
 
+    def _explained_by_its_block(self, manager: ManagerProcess) -> None:
+        ends = manager.block_ends
+        if manager.time() < ends - block_margin(ends - BEGIN) and not manager.host.gapped:
+            raise Violation(f"{manager.name} is said to have ended with its block, at {ends}")
+
     def ended(self, effect: Ended) -> None:
         """Judge whether a loss was declared with reason."""
         self.truth.ended(effect)
+        if effect.cause == "block_ended" and effect.manager is not None:
+            self._explained_by_its_block(self.managers[effect.manager.uid])
         if effect.cause != "node_lost" or effect.manager is None:
             return
         manager = self.managers[effect.manager.uid]

@@ -131,7 +131,7 @@ class _Shell:
                 self.dead[self.watched[pidfd]] = now + LAST_WORDS
             for uid in [uid for uid, until in self.dead.items() if now >= until]:
                 del self.dead[uid]
-                self.perform(machine.manager_died(uid, "its process has ended"))
+                self.perform(machine.manager_died(uid, "its process has ended", now))
             if handle in ready:
                 frames = self.link.receive()
                 if frames is None:

@@ -57,6 +57,7 @@ from lamina.htex_worker import (
     read_up,
     task_record,
 )
+from lamina.htex_worker_pool.ending import block_end
 from lamina.htex_worker_pool.memory import Gauge
 from lamina.processes import (
     Identity,
@@ -161,6 +162,8 @@ class _Shell:
             wall_offset=time.time() - time.monotonic(),
             binder=binder,
             offer=offer.totals(),
+            drain_period=config.get("drain_period"),
+            block_ends=block_end(os.environ, config.get("walltime"), time.time(), time.monotonic()),
         )
         self.pipes: dict[int, _Pipe] = {}
         self.by_handle: dict[int, _Pipe] = {}

@@ -30,6 +30,7 @@ from lamina.executors_htex.blocks import Blocks
 from lamina.executors_htex.guard import guard_of
 from lamina.executors_htex.link import Link
 from lamina.executors_htex.outcomes import outcome_of, outcomes_of_ended
+from lamina.executors_htex.refusals import refusal, refused
 from lamina.executors_htex.settings import Settings
 from lamina.executors_htex.standing import BlockStanding
 from lamina.executors_htex.wiring import Written, unsendable, write
@@ -126,6 +127,11 @@ class Engine:
             if owner is None or owner.name != task.name or owner.report is not report:
                 owner = self._last_owner = _Owner(report, task.name)
             owners[task.attempt] = owner
+            if task.avoid or task.expected is not None:
+                why = refusal(task, self.settings.provider)
+                if why:
+                    bad.append(refused(task, why))
+                    continue
             try:
                 sent.append(write(task, self.codec, self._order))
             except Exception as error:  # whatever the user's classes do while pickled
@@ -448,6 +454,7 @@ class Engine:
             "binder": write_plugin(self.settings.binder(), "resource_binder"),
             "block": "?",
             "codec": self.settings.codec_name,
+            "drain_period": self.settings.drain_period,
             "encrypted": self._config["encrypted"],
             "heartbeat_period": self.settings.heartbeat_period,
             "heartbeat_threshold": self.settings.heartbeat_threshold,
@@ -455,6 +462,7 @@ class Engine:
             "package": self.package,
             "program": list(own_identity()),
             "sys_path": [str(Path(entry).resolve()) for entry in sys.path if Path(entry).exists()],
+            "walltime": getattr(self.settings.provider, "walltime", None),
             "workers": self.settings.max_workers_per_node,
         }
         path = self.directory / "manager.json"

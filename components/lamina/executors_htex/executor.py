@@ -58,6 +58,7 @@ class HighThroughputExecutor(PoolFace):
         heartbeat_period: Seconds between two heartbeats.
         heartbeat_threshold: Seconds of silence after which a node is given up.
         max_idletime: Seconds that a block may be idle before it is given back.
+        drain_period: Seconds after its start when a manager drains and leaves; None for never.
         strategy: How many blocks there should be; None for ``Simple()``.
         queue_order: Which task is next; None for ``PriorityFirst()``.
         manager_selector: Which node gets it; None for ``TurnManagerSelector()``.
@@ -91,6 +92,7 @@ class HighThroughputExecutor(PoolFace):
         heartbeat_period: float | str = 30.0,
         heartbeat_threshold: float | str = 120.0,
         max_idletime: float | str = 120.0,
+        drain_period: float | str | None = None,
         strategy: ScalingStrategy | None = None,
         queue_order: QueueOrder | None = None,
         manager_selector: ManagerSelector | None = None,
@@ -114,6 +116,7 @@ class HighThroughputExecutor(PoolFace):
             heartbeat_period=heartbeat_period,
             heartbeat_threshold=heartbeat_threshold,
             max_idletime=max_idletime,
+            drain_period=drain_period,
             strategy=Simple() if strategy is None else strategy,
             queue_order=queue_order,
             manager_selector=manager_selector,

@@ -48,6 +48,10 @@ def _seconds(value: float | str) -> float:
         return value  # type: ignore[return-value]
 
 
+def _perhaps_seconds(value: float | str | None) -> float | None:
+    return None if value is None else _seconds(value)
+
+
 def _memory(value: float | str | None) -> int | None:
     """Bytes, from what is GiB unless it says otherwise; or what it is, likewise."""
     try:
@@ -100,6 +104,7 @@ class Settings:
     heartbeat_period: float = attrs.field(default=30.0, converter=_seconds)
     heartbeat_threshold: float = attrs.field(default=120.0, converter=_seconds)
     max_idletime: float = attrs.field(default=120.0, converter=_seconds)
+    drain_period: float | None = attrs.field(default=None, converter=_perhaps_seconds)
     strategy: ScalingStrategy
     queue_order: QueueOrder | None = None
     manager_selector: ManagerSelector | None = None
@@ -292,6 +297,9 @@ def _of_durations(settings: Any) -> Iterator[str]:
             yield f"{name} is {value:g} s; it must be more than 0, and must end"
         else:
             right.append(name)
+    drain = settings.drain_period
+    if drain is not None and not (isinstance(drain, float) and 0 < drain < math.inf):
+        yield f"drain_period is {drain!r:.100}; it must be more than 0 s and end, or None for never"
     probe = settings.address_probe_timeout
     if not isinstance(probe, float) or not SHORTEST_PROBE <= probe <= LONGEST_PROBE:
         least, most = SHORTEST_PROBE, LONGEST_PROBE

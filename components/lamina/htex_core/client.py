@@ -433,7 +433,7 @@ class ClientMachine:
         return effects + self._settle()
 
     def _on_lost(self, body: Any, now: float) -> list[ClientEffect]:
-        uid, attempts, reason = body
+        uid, attempts, reason, cause = body
         info = self.managers.get(uid)
         self._lost.add(uid)
         sides: dict[bool, list[int]] = {True: [], False: []}
@@ -450,7 +450,7 @@ class ClientMachine:
         for started, some in sides.items():
             if some:
                 word = "yes" if started else "unknown"
-                effects.append(Ended(some, "node_lost", reason, word, info))
+                effects.append(Ended(some, cause, reason, word, info))
         return effects + self._grant()
 
     def _on_load(self, body: Any, now: float) -> list[ClientEffect]:
@@ -459,6 +459,8 @@ class ClientMachine:
             if load is not None:
                 busy = min(busy, load.slots)
                 idle_since = None if busy else now
+                if draining and not load.draining and not busy and not load.busy:
+                    idle_since = load.idle_since  # it is no news that it is idle
                 draining = draining or load.draining
                 news = load._replace(busy=busy, idle_since=idle_since, draining=draining)
                 self._turn(uid, news)

@@ -25,6 +25,7 @@ Tasks that ask for cores or other things of the node wait apart, in ``packing``,
 with the worker that is bound for them.
 """
 
+import math
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from heapq import heappop, heappush
@@ -32,6 +33,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import attrs
 
+from lamina.htex_core.endings import BlockEnd, block_margin
 from lamina.htex_core.frames import (
     ACK,
     CANCEL,
@@ -188,11 +190,19 @@ class ManagerMachine:
     offer: Mapping[str, float] = attrs.field(factory=dict)
     """What tasks may ask for, by name, and how much of it there is in all."""
 
+    drain_period: float | None = None
+    """So many seconds after its start it drains of its own accord."""
+    block_ends: float | None = None
+    """When its block ends, if that is known; it drains before."""
+
     epoch: int = attrs.field(default=0, init=False)
     connected: bool = attrs.field(default=False, init=False)
     leaving: str | None = attrs.field(default=None, init=False)
     draining: str | None = attrs.field(default=None, init=False)
     """Why, from the moment it is to take no more tasks."""
+    _end: BlockEnd | None = attrs.field(default=None, init=False)
+    _drains: float = attrs.field(default=math.inf, init=False)
+    """When it drains, if it has not begun before."""
     _said_drained: bool = attrs.field(default=False, init=False)
     """Whether it has said so along this connection."""
     _workers: dict[int, _Worker] = attrs.field(factory=dict, init=False)
@@ -258,6 +268,8 @@ class ManagerMachine:
     def next_deadline(self, now: float) -> float:
         """When ``time_passed`` wants to be called at the latest."""
         deadline = self.lease_ends
+        if self.draining is None:
+            deadline = min(deadline, self._drains)
         if self.connected:
             deadline = min(deadline, self._beat + self.heartbeat_period)
         if self._look_again is not None:
@@ -279,6 +291,11 @@ class ManagerMachine:
     def start(self, now: float) -> list[ManagerEffect]:
         """Start as many workers as there are slots, and introduce ourselves."""
         self._lease = now
+        if self.block_ends is not None:
+            self._end = BlockEnd(self.block_ends, block_margin(self.block_ends - now))
+            self._drains = self._end.drains
+        if self.drain_period is not None:
+            self._drains = min(self._drains, now + self.drain_period)
         effects: list[ManagerEffect] = [self._new_worker() for _ in range(self.info.slots)]
         return [*effects, *self.reconnected(now)]
 
@@ -309,6 +326,8 @@ class ManagerMachine:
             body["offer"] = dict(self.offer)
         if self.draining is not None:
             body["draining"] = True
+        if self._end is not None:
+            body["block_end"] = [self._end.at - now, self._end.margin]
         return [SendOut(REGISTER, body)]
 
     def frame(self, kind: int, epoch: int, body: Any, now: float) -> list[ManagerEffect]:
@@ -429,13 +448,15 @@ class ManagerMachine:
             return []
         self.draining = reason
         said: list[ManagerEffect] = [SendOut(DRAINING, reason)] if self.connected else []
-        return said + self._assign(now)
+        return said + self._assign(now) + self._perhaps_drained()
 
     def time_passed(self, now: float) -> list[ManagerEffect]:
         """Walltimes, memory limits, start marks, work to take back, and the lease."""
         if now >= self.lease_ends:
             return self._lease_over(now)
         effects: list[ManagerEffect] = []
+        if now >= self._drains:
+            effects += self.drain(self._why_now(now), now)
         marks: list[list[Any]] = []
         for worker in self._workers.values():
             if not worker.held:
@@ -463,6 +484,11 @@ class ManagerMachine:
             self._beat = now
             effects.append(SendOut(HEARTBEAT, now))
         return effects
+
+    def _why_now(self, now: float) -> str:
+        if self._end is not None and now >= self._end.drains:
+            return f"its block ends in {max(0.0, self._end.at - now):.0f} s"
+        return f"its drain_period of {self.drain_period:g} s is over"
 
     def measured(self, number: int, used: int, now: float) -> list[ManagerEffect]:
         """What a worker's task, and all that it has started, use just now, in bytes."""

@@ -53,6 +53,7 @@ COUNT_LIMIT: Final = 2**24  # tasks that one manager, or all of them, may want t
 DIGEST_SIZE: Final = 16  # bytes
 
 _CAUSES = frozenset(cause.value for cause in Cause)
+_LOSSES = frozenset({Cause.NODE_LOST.value, Cause.BLOCK_ENDED.value})
 _STARTED = frozenset(word.value for word in HasStarted)
 _NUMBERS = (float, int)  # by type(), so that True is none
 
@@ -132,6 +133,8 @@ def _options(options: Any) -> bool:
     return (
         _number(options.get("walltime", 0))
         and type(options.get("memory_limit", 0)) is int
+        and _amount(options.get("expected", 0))
+        and _texts(options.get("avoid", []))
         and _text(options.get("runner", ""))
         and type(options.get("hints", {})) is dict
         and _wanted(options.get("resources", {}))
@@ -262,7 +265,12 @@ def _register(body: Any) -> bool:
         and _attempts(body.get("finished"))
         and _offer(body.get("offer", {}))
         and type(body.get("draining", False)) is bool
+        and _block_end(body.get("block_end", [0, 0]))
     )
+
+
+def _block_end(body: Any) -> bool:
+    return type(body) is list and len(body) == 2 and all(map(_number, body))
 
 
 def _offer(offer: Any) -> bool:
@@ -277,10 +285,11 @@ def _joined(body: Any) -> bool:
 
 
 def _lost(body: Any) -> bool:
-    if type(body) is not list or len(body) != 3:
+    if type(body) is not list or len(body) != 4:
         return False
-    uid, attempts, reason = body
-    return _text(uid) and _attempts(attempts) and _text(reason)
+    uid, attempts, reason, cause = body
+    right = type(cause) is str and cause in _LOSSES
+    return right and _text(uid) and _attempts(attempts) and _text(reason)
 
 
 def _loads(body: Any) -> bool:

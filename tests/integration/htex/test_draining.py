@@ -1,20 +1,22 @@
 """Managers that leave in good order, and blocks that are given nothing for a while."""
 
 import os
+import platform
 import signal
+import time
 from collections import Counter
 from concurrent.futures import wait
 from pathlib import Path
 
 import pytest
 
-from lamina.executors import Site
+from lamina.executors import Call, News, Outcome, Site, TaskRequest
 from lamina.executors_htex import HighThroughputExecutor
 from lamina.providers import LocalProvider
-from lamina.vocabulary import Event
+from lamina.vocabulary import AttemptId, BlockEnded, Event, ResourcesUnavailable
 from tests.integration.htex.bodies import note
 from tests.integration.htex.conftest import Make
-from tests.integration.htex.world import interchange, managers, ran, until
+from tests.integration.htex.world import all_gone, interchange, manager, managers, ran, until
 
 TASKS = 100
 PATIENCE = 30.0  # seconds
@@ -95,3 +97,72 @@ def test_tasks_wait_while_every_block_is_on_hold(make: Make) -> None:
     assert not done
     executor.unhold_block("0")
     assert {future.result(PATIENCE) for future in futures} == {3}
+
+
+class OfLimitedTime(LocalProvider):
+    """Blocks that are said to end after so many seconds, and do not."""
+
+    walltime = 4.0
+
+
+def test_a_manager_drains_when_its_period_is_over_and_another_block_comes(
+    make: Make, tmp_path: Path
+) -> None:
+    provider = LocalProvider(min_blocks=1, max_blocks=1, status_polling_interval=0.05)
+    executor = make(provider=provider, drain_period=1.0)
+    first = manager(executor)
+    log = tmp_path / "ran"
+    futures = [executor.submit(note, str(log), number) for number in range(TASKS)]
+    until(lambda: all_gone([first]))
+    assert [future.result(PATIENCE) for future in futures] == list(range(TASKS))
+    assert set(Counter(ran(log)).values()) == {1}
+    until(lambda: _state(executor, "0") == "completed")
+
+
+def test_a_manager_drains_before_its_block_ends(make: Make, site: Site) -> None:
+    provider = OfLimitedTime(min_blocks=1, max_blocks=1, status_polling_interval=0.05)
+    executor = make(provider=provider)
+    first = manager(executor)
+    began = time.monotonic()
+    until(lambda: all_gone([first]))
+    assert time.monotonic() - began < OfLimitedTime.walltime + 5.0
+    assert executor.submit(abs, -3).result(PATIENCE) == 3
+    said = (site.run_dir / executor.label / "blocks" / "block-0.stderr").read_text()
+    assert "the manager leaves: it is drained: its block ends in 0 s" in said
+
+
+def test_a_task_that_is_killed_at_the_end_of_its_block_is_told_so(make: Make) -> None:
+    executor = make(provider=OfLimitedTime(min_blocks=1, max_blocks=1))
+    future = executor.submit(time.sleep, 1000)
+    first = manager(executor)
+    until(lambda: executor.load().slots == 0)  # it drains
+    os.kill(first, signal.SIGKILL)
+    with pytest.raises(BlockEnded, match="its block was to end about now"):
+        future.result(PATIENCE)
+
+
+def test_a_task_waits_for_a_block_in_which_it_can_end(make: Make, site: Site) -> None:
+    provider = OfLimitedTime(min_blocks=1, max_blocks=1, status_polling_interval=0.05)
+    executor = make(provider=provider)
+    first = manager(executor)
+    assert executor.submit(abs, -3).result(PATIENCE) == 3
+    time.sleep(1.5)  # of four, so that there is too little left
+    news: list[News] = []
+    task = TaskRequest(AttemptId(10**6), Call(os.getppid), expected=3.0)
+    executor.launch([task], news.extend)
+    until(lambda: any(isinstance(each, Outcome) for each in news), 60.0)
+    (outcome,) = (each for each in news if isinstance(each, Outcome))
+    assert outcome.failure is None
+    assert all_gone([first])
+    assert "0" not in executor.connected_blocks()
+
+
+def test_a_task_that_avoids_the_only_node_there_is_ends_at_once(make: Make) -> None:
+    executor = make()
+    news: list[News] = []
+    task = TaskRequest(AttemptId(10**6), Call(os.getppid), avoid=[platform.node()])
+    executor.launch([task], news.extend)
+    until(lambda: news)
+    (outcome,) = (each for each in news if isinstance(each, Outcome))
+    assert outcome.failure is not None
+    assert isinstance(outcome.failure.error, ResourcesUnavailable)

@@ -74,6 +74,8 @@ def _local_selector() -> object:
         ({"heartbeat_period": "2 min"}, "make it 240 s or more"),
         ({"max_idletime": -1}, "0 or more"),
         ({"max_idletime": None}, "0 or more"),
+        ({"drain_period": 0}, "more than 0 s"),
+        ({"drain_period": "soon"}, "None for never"),
         ({"codec": "json"}, "'cloudpickle' or 'pickle', or \"module:name\""),
         ({"codec": 3}, "'cloudpickle' or 'pickle'"),
         ({"provider": _FarProvider(), "encrypted": False}, "better leave encryption on"),
@@ -116,11 +118,15 @@ def test_all_that_cannot_work_is_told_at_once() -> None:
 
 def test_durations_may_have_a_unit() -> None:
     settings = _settings(
-        heartbeat_period="500 ms", heartbeat_threshold="00:01:00", max_idletime="2 min"
+        heartbeat_period="500 ms",
+        heartbeat_threshold="00:01:00",
+        max_idletime="2 min",
+        drain_period="1 min",
     )
     assert settings.heartbeat_period == 0.5
     assert settings.heartbeat_threshold == 60
     assert settings.max_idletime == 120
+    assert settings.drain_period == 60
 
 
 def test_the_order_that_the_queue_is_quickest_with_is_nobodys_own() -> None:

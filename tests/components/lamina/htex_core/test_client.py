@@ -206,7 +206,7 @@ def test_a_lost_manager_ends_its_attempts_and_says_which_had_started() -> None:
     assert machine.frame(STARTED, 1, ["m", [[1, 5.0], [9, 5.0]]], 0.0) == [
         Ran(info("m"), [[1, 5.0]])
     ]
-    assert machine.frame(LOST, 1, ["m", [1, 2], "gone"], 0.0) == [
+    assert machine.frame(LOST, 1, ["m", [1, 2], "gone", "node_lost"], 0.0) == [
         ManagerWent(info("m"), "gone"),
         Ended([1], "node_lost", "gone", "yes", info("m")),
         Ended([2], "node_lost", "gone", "unknown", info("m")),
@@ -469,7 +469,7 @@ class World:
             self.say(NEED, [b"a", b"b"])
         else:
             self.drop(uid)
-            self.say(LOST, [uid, sorted(held), "killed"])
+            self.say(LOST, [uid, sorted(held), "killed", "node_lost"])
 
 
 def test_in_a_random_walk_every_attempt_ends_exactly_once() -> None:
@@ -496,7 +496,7 @@ def test_it_knows_how_busy_each_manager_is_and_since_when_it_is_idle() -> None:
     machine.frame(LOAD, 1, [["m", 0, False], ["n", 5, False], ["unknown", 1, False]], 3.0)
     assert machine.loads["m"] == ManagerLoad("0", slots=2, busy=0, idle_since=3.0)
     assert machine.loads["n"] == ManagerLoad("0", slots=2, busy=2, idle_since=None)
-    machine.frame(LOST, 1, ["n", [], "silent"], 4.0)
+    machine.frame(LOST, 1, ["n", [], "silent", "node_lost"], 4.0)
     assert machine.loads.keys() == {"m"}
     machine.check()
 
@@ -554,13 +554,13 @@ def test_a_draining_manager_that_dies_with_nothing_was_drained_and_with_a_task_w
     machine = running(managers=("m", "n"))
     submit(machine, 1)
     machine.drain(["m", "n"])
-    assert machine.frame(LOST, 1, ["m", [], "its process has ended"], 1.0) == [
+    assert machine.frame(LOST, 1, ["m", [], "its process has ended", "node_lost"], 1.0) == [
         ManagerWent(info("m"), "its process has ended", drained=True)
     ]
-    went, ended = machine.frame(LOST, 1, ["n", [1], "its process has ended"], 1.0)
+    went, ended = machine.frame(LOST, 1, ["n", [1], "its process has ended", "block_ended"], 1.0)
     assert went == ManagerWent(info("n"), "its process has ended", drained=False)
     assert isinstance(ended, Ended)
-    assert ended.attempts == [1]
+    assert (ended.attempts, ended.cause) == ([1], "block_ended")
 
 
 def test_a_block_is_held_until_that_is_undone_whatever_happens_to_the_interchange() -> None:

@@ -746,3 +746,32 @@ def test_one_that_is_told_to_leave_while_it_drains_leaves() -> None:
     effects = machine.stop("the block was told to end", 2.0, {0: 0})
     assert effects[-1] == LeaveNode("the block was told to end", orderly=True)
     assert machine.drain("again", 3.0) == []
+
+
+def test_it_drains_when_its_period_is_over() -> None:
+    machine = ManagerMachine(
+        info(1), heartbeat_period=10.0, heartbeat_threshold=30.0, drain_period=5.0
+    )
+    machine.start(0.0)
+    machine.frame(WELCOME, 1, None, 0.0)
+    assert machine.next_deadline(0.0) == 5.0
+    assert machine.time_passed(4.9) == []
+    why = "its drain_period of 5 s is over"
+    assert machine.time_passed(5.0) == [SendOut(DRAINING, why), SendOut(DRAINED, why)]
+    assert machine.next_deadline(5.0) == 10.0
+
+
+def test_it_drains_before_its_block_ends_and_says_when_that_is() -> None:
+    machine = ManagerMachine(
+        info(1),
+        heartbeat_period=100.0,
+        heartbeat_threshold=300.0,
+        drain_period=95.0,
+        block_ends=120.0,
+    )
+    (_, register) = machine.start(20.0)
+    assert isinstance(register, SendOut)
+    assert register.body["block_end"] == [100.0, 10.0]
+    machine.frame(WELCOME, 1, None, 20.0)
+    assert machine.next_deadline(20.0) == 110.0
+    assert machine.time_passed(110.0)[0] == SendOut(DRAINING, "its block ends in 10 s")

@@ -58,6 +58,8 @@ OPTIONS = {
     "runner": "module:name",
     "new": [1],
     "memory_limit": 9,
+    "expected": 2.5,
+    "avoid": ["n1"],
 }
 WANTED = {"cores": 0.5, "memory": 2**40, "extra": {"licences": 1, "launcher_options": "-v"}}
 REGISTERED = {
@@ -84,7 +86,7 @@ SAID: list[tuple[Sender, int, Any]] = [
     ("interchange", READY, {"address": "tcp://127.0.0.1:1"}),
     ("interchange", CREDIT, 18),
     ("interchange", JOINED, [INFO, [1], []]),
-    ("interchange", LOST, ["u", [1], "silent"]),
+    ("interchange", LOST, ["u", [1], "silent", "node_lost"]),
     ("interchange", RESULTS, ["u", 1, [[1, VALUE, [], 1.0, 2, None]]]),
     ("interchange", STARTED, ["u", [[1, 2.0]]]),
     ("interchange", ACK, 4),
@@ -104,7 +106,7 @@ SAID: list[tuple[Sender, int, Any]] = [
     ("manager", HEARTBEAT, 12.5),
     ("manager", DRAINING, "its time is over"),
     ("manager", DRAINED, "its time is over"),
-    ("manager", REGISTER, {**REGISTERED, "draining": True}),
+    ("manager", REGISTER, {**REGISTERED, "draining": True, "block_end": [60.0, 6]}),
 ]
 
 
@@ -213,7 +215,11 @@ def _can_be_sent(effects: Sequence[Any]) -> None:
         ("client", TASKS, [[1, None, [b"x"], {"resources": [1]}]]),
         ("manager", REGISTER, {**REGISTERED, "offer": {"cores": "many"}}),
         ("manager", REGISTER, {**REGISTERED, "offer": 3}),
+        ("manager", REGISTER, {**REGISTERED, "block_end": [1.0]}),
+        ("interchange", LOST, ["u", [1], "silent", "closed"]),
         ("client", TASKS, [[1, None, [b"x"], {"memory_limit": 1.5}]]),
+        ("client", TASKS, [[1, None, [b"x"], {"expected": float("nan")}]]),
+        ("client", TASKS, [[1, None, [b"x"], {"avoid": "n1"}]]),
         ("interchange", RESULTS, [1, 1, []]),
     ],
 )
