@@ -24,7 +24,7 @@ How busy each manager is the client hears by and by, and only of those of which 
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
@@ -194,6 +194,8 @@ class InterchangeMachine:
     _asking_first: bool = attrs.field(default=False, init=False)
     """Whose turn it is: that of tasks that ask for something, or of the others."""
     _lacking: dict[bytes, list[int]] = attrs.field(factory=dict, init=False)
+    _holder: dict[int, _Manager] = attrs.field(factory=dict, init=False)
+    """Who holds an attempt, so that one that is to be cancelled is found."""
     _managers: dict[str, _Manager] = attrs.field(factory=dict, init=False)
     _routes: dict[bytes, _Manager] = attrs.field(factory=dict, init=False)
     _fenced: set[str] = attrs.field(factory=set, init=False)
@@ -318,6 +320,7 @@ class InterchangeMachine:
         if known is not None:
             # It lost its connection and came by a new one; the same incarnation goes on.
             self._routes.pop(known.route, None)
+            self._let_go(known, known.held)
             self._capacity -= known.capacity
             self._ending -= known.end is not None
             self._leave_out(known)
@@ -336,6 +339,7 @@ class InterchangeMachine:
             # We sent these into the old connection and it never got them.
             effects.append(ToClient(RETURNED, sorted(astray)))
         self._managers[info.uid] = self._routes[route] = manager
+        self._holder.update(dict.fromkeys(manager.held, manager))
         self._capacity += manager.capacity
         self.selector.came(info)
         self._fitting.came(info.uid, body.get("offer", _NOTHING), manager.held)
@@ -374,9 +378,10 @@ class InterchangeMachine:
 
     def _on_results(self, manager: _Manager, body: Any, now: float) -> list[InterchangeEffect]:
         number, capacity, outcomes = body
-        held = manager.held
+        held, holder = manager.held, self._holder
         for outcome in outcomes:
             held.discard(outcome[0])
+            holder.pop(outcome[0], None)
         if self._fitting.concerns(manager.info.uid):
             self._fitting.ended(manager.info.uid, [outcome[0] for outcome in outcomes])
         effects: list[InterchangeEffect] = [ToClient(RESULTS, [manager.info.uid, number, outcomes])]
@@ -395,6 +400,7 @@ class InterchangeMachine:
         if not body:
             return []  # it was asked to yield, and has nothing that its workers have not begun
         manager.held.difference_update(body)
+        self._let_go(manager, body)
         self._fitting.ended(manager.info.uid, body)
         manager.asked = False
         self._place(manager)
@@ -419,6 +425,7 @@ class InterchangeMachine:
         reason, begun = body
         astray = manager.held.difference(begun)
         manager.held -= astray
+        self._let_go(manager, astray)
         effects: list[InterchangeEffect] = []
         if astray:
             effects.append(ToClient(RETURNED, sorted(astray)))
@@ -500,10 +507,9 @@ class InterchangeMachine:
             if asking is not None or self._waiting.pop(attempt, None) is not None:
                 returned.append(attempt)
                 continue
-            for manager in self._managers.values():
-                if attempt in manager.held:
-                    by_manager.setdefault(manager.route, []).append(attempt)
-                    break
+            holder = self._holder.get(attempt)
+            if holder is not None:
+                by_manager.setdefault(holder.route, []).append(attempt)
         effects: list[InterchangeEffect] = []
         if returned:
             effects.append(ToClient(RETURNED, returned))
@@ -577,6 +583,13 @@ class InterchangeMachine:
         if manager.on_hold and not manager.draining and manager.held:
             return [ToManager(manager.route, YIELD, len(manager.held))]
         return []  # one that drains gives it back anyhow
+
+    def _let_go(self, manager: _Manager, attempts: Iterable[int]) -> None:
+        """A manager holds these no more; another may have said meanwhile that it does."""
+        holder = self._holder
+        for attempt in attempts:
+            if holder.get(attempt) is manager:
+                del holder[attempt]
 
     def _place(self, manager: _Manager) -> None:
         """Note what room a manager has: after each change of what it holds or may hold."""
@@ -711,13 +724,14 @@ class InterchangeMachine:
         if batch is None:
             batch = batches[manager.info.uid] = (manager, [], [])
         _, tasks, forms = batch
-        held = manager.held
+        held, holder = manager.held, self._holder
         for wire in wires:
             digest, options = wire[1], wire[3]
             if digest is not None and digest not in manager.forms and digest in self._forms:
                 manager.forms.add(digest)
                 forms.append([digest, self._forms[digest]])
             held.add(wire[0])
+            holder[wire[0]] = manager
             ours = options and not _FOR_US.isdisjoint(options)
             tasks.append(_without_ours(wire) if ours else wire)
         manager.asked = False
@@ -790,6 +804,7 @@ class InterchangeMachine:
 
     def _drop(self, manager: _Manager) -> list[InterchangeEffect]:
         del self._managers[manager.info.uid]
+        self._let_go(manager, manager.held)
         self._ending -= manager.end is not None
         self._routes.pop(manager.route, None)
         self._leave_out(manager)
@@ -802,6 +817,8 @@ class InterchangeMachine:
         assert self._capacity == sum(m.capacity for m in self._managers.values())
         held = [attempt for m in self._managers.values() for attempt in m.held]
         assert len(held) == len(set(held)), "an attempt is held by two managers"
+        holders = {each: m for m in self._managers.values() for each in m.held}
+        assert holders == self._holder
         waiting = self._waiting.keys() | self._fitting.waiting.keys() | self._choosy.attempts
         assert len(waiting) == len(self._waiting) + len(self._fitting.waiting) + len(self._choosy)
         self._choosy.check()
