@@ -6,13 +6,20 @@ from typing import Any
 import attrs
 
 from lamina.retry_policy import Again, Attempt, Decision, GiveUp, RetryPolicy, Trouble
-from lamina.vocabulary import Cause, Failure, HasStarted
+from lamina.vocabulary import Cause, Failure, HasStarted, StagingFailed
 
 
 def failed(cause: Cause = Cause.APPLICATION, **facts: Any) -> Failure:
     """A failure; its code had started unless told otherwise."""
     facts.setdefault("started", HasStarted.YES)
     return Failure(cause=cause, error=facts.pop("error", RuntimeError("no")), **facts)
+
+
+def hopeless_transfer() -> Failure:
+    """A transfer failed that says of itself that another will not help."""
+    error = StagingFailed("status 404", HasStarted.NO)
+    vars(error)["again"] = False
+    return failed(Cause.STAGING, started=HasStarted.NO, error=error)
 
 
 def trouble(*failures: Failure, **facts: Any) -> Trouble:

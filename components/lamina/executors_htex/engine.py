@@ -454,6 +454,7 @@ class Engine:
         if guard is not None and isinstance(item, ManagerCame | ManagerWent):
             guard.hear(item)
         manager = item.manager if type(item) is Deliver else None
+        awake = guard is not None and guard.awake
         for news in self._news_of(item):
             final = type(news) is Outcome
             owner = (self._owners.pop if final else self._owners.get)(news.attempt, None)
@@ -461,10 +462,11 @@ class Engine:
                 continue
             report = owner.report
             by_report.setdefault(id(report), (report, []))[1].append(news)
-            if guard is None or manager is None or not isinstance(news, Outcome):
+            if manager is None or guard is None or not isinstance(news, Outcome):
                 continue
-            if news.failure is not None or guard.awake:
+            if awake or news.failure is not None:
                 guard.ended(manager, owner.name, news)
+                awake = True
 
     def _news_of(self, item: _News) -> Sequence[News]:
         if isinstance(item, Outcome):

@@ -39,7 +39,7 @@ from lamina.kernel.plans import Plan
 from lamina.kernel.stager import Stager
 from lamina.kernel.task import INTERNAL, Task
 from lamina.kernel.timer import Timer
-from lamina.kernel.troubles import change, trouble_of
+from lamina.kernel.troubles import change, retried, told_before, trouble_of
 from lamina.memo import Hit, Memo
 from lamina.retry_policy import Again, RetryPolicy
 from lamina.vocabulary import (
@@ -370,7 +370,8 @@ class Engine:
 
     def _consult(self, task: Task, failure: Failure) -> None:
         label = self.graph.executor_of(task.id)
-        trouble = trouble_of(task, failure, label, self._fleet.running, random.random())
+        able = self._fleet.able(task.resources)
+        trouble = trouble_of(task, failure, label, able, random.random())
         error = failure.error
         if not self.closing:
             policy = task.spec.options.retry or self._policy
@@ -378,6 +379,9 @@ class Engine:
                 decision = policy.decide(trouble)
                 if isinstance(decision, Again):
                     self._again(task, decision)
+                    if self._emit is not None:
+                        facts = retried(trouble, decision)
+                        self._emit([Event(self._clock.wall(), "task.retried", facts)])
                     return
                 if decision.reason:
                     error.add_note(decision.reason)
@@ -385,6 +389,8 @@ class Engine:
                 fault.add_note(f"raised by the retry policy {policy!r}")
                 fault.__cause__ = error
                 error = fault
+        if before := told_before(trouble):
+            add_note_once(error, before)
         self._note(task, error, label)
         self.graph.end(task.id, TaskState.FAILED, error=error)
 

@@ -66,6 +66,11 @@ class Fleet:
             msg = "executors is empty, so the task could run nowhere; leave it out for all"
             raise ConfigError(msg)
 
+    def able(self, resources: Resources | None) -> list[str]:
+        """The labels of the executors that honour these resources."""
+        asked = {name for name in _FIELDS if resources is not None and getattr(resources, name)}
+        return [label for label, honoured in self._honoured.items() if asked <= honoured]
+
     def route(self, task: str, labels: Sequence[str] | None, resources: Resources | None) -> str:
         """Choose an executor for a task.
 

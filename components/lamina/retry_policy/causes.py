@@ -7,7 +7,13 @@ import attrs
 
 from lamina.retry_policy.checks import a_policy, is_policy, whole
 from lamina.retry_policy.composition import Composable
-from lamina.retry_policy.policies import CRASH_LIMIT, Never, Retries, poison
+from lamina.retry_policy.policies import (
+    CRASH_LIMIT,
+    Never,
+    Retries,
+    is_of_the_machinery,
+    poison,
+)
 from lamina.retry_policy.protocol import Again, Decision, GiveUp, RetryPolicy, Trouble
 from lamina.vocabulary import Cause, ConfigError
 
@@ -68,8 +74,9 @@ class InfrastructureFree(Composable):
     """New attempts for nothing where the machinery failed; another policy for all else.
 
     The machinery has failed when a worker, a node, a block or an executor was lost, or a transfer
-    of a file did not work. At most ``limit`` such attempts are free, and none once
-    ``crash_limit`` workers have died under the task. The other policy does not see them.
+    of a file did not work that might work the next time. At most ``limit`` such attempts are
+    free, and none once ``crash_limit`` workers have died under the task. The other policy does
+    not see them.
     """
 
     policy: RetryPolicy = attrs.field(default=_NEVER, validator=a_policy)
@@ -78,12 +85,12 @@ class InfrastructureFree(Composable):
 
     def decide(self, trouble: Trouble) -> Decision:
         """Try again for nothing, or ask the other policy."""
-        if not trouble.cause.is_infrastructure:
-            own = [one for one in trouble.attempts if not one.failure.cause.is_infrastructure]
+        if not is_of_the_machinery(trouble.failure):
+            own = [one for one in trouble.attempts if not is_of_the_machinery(one.failure)]
             return self.policy.decide(trouble.among(own))
         if verdict := poison(trouble.history, self.crash_limit):
             return GiveUp(verdict)
-        lost = sum(failure.cause.is_infrastructure for failure in trouble.history)
+        lost = sum(map(is_of_the_machinery, trouble.history))
         if lost > self.limit:
             return GiveUp(
                 f"the machinery failed {lost} times under it, and limit={self.limit} allows no more"

@@ -7,7 +7,7 @@ import attrs
 from lamina.retry_policy.checks import a_policy, whole
 from lamina.retry_policy.composition import Composable
 from lamina.retry_policy.protocol import Again, Decision, GiveUp, RetryPolicy, Trouble
-from lamina.vocabulary import Cause, Failure, HasStarted
+from lamina.vocabulary import Cause, Failure, HasStarted, StagingFailed
 
 __all__ = [
     "CRASH_LIMIT",
@@ -17,6 +17,7 @@ __all__ = [
     "Retries",
     "default_policy",
     "is_a_try",
+    "is_of_the_machinery",
     "poison",
 ]
 
@@ -119,8 +120,18 @@ def _killed(failure: Failure) -> str:
     return f"worker {failure.worker} on {failure.node}{block} ({failure.error})"
 
 
+def is_of_the_machinery(failure: Failure) -> bool:
+    """Whether the machinery failed, and might not the next time.
+
+    A transfer that says of itself that another will not help is the fault of who asked for it.
+    """
+    error = failure.error
+    hopeless = isinstance(error, StagingFailed) and not getattr(error, "again", True)
+    return failure.cause.is_infrastructure and not hopeless
+
+
 def _is_free(failure: Failure) -> bool:
-    return failure.started is HasStarted.NO and failure.cause.is_infrastructure
+    return failure.started is HasStarted.NO and is_of_the_machinery(failure)
 
 
 def default_policy() -> RetryPolicy:

@@ -75,7 +75,8 @@ class Trouble:
     id: int | None = None
     """The task's number within its kernel."""
     executors: Sequence[str] = ()
-    """The labels of all executors that the task was allowed to go to when it was submitted."""
+    """The labels of all executors that the task was allowed to go to when it was submitted, and
+    that honour the resources that it asks for."""
     memory_limit: int | None = None
     """Bytes that the failed attempt was allowed."""
     walltime: float | None = None

@@ -1,8 +1,8 @@
 from itertools import count
 from typing import Any
 
-from lamina.conformance import RETRY_POLICY
-from lamina.retry_policy import Again, GiveUp, Trouble
+from lamina.conformance import RETRY_POLICY, run
+from lamina.retry_policy import Again, GiveUp, MoreMemory, Retries, Trouble
 from tests.kits import assert_each_clause_can_fail
 
 
@@ -40,3 +40,7 @@ def test_each_clause_can_fail() -> None:
             "retry.ends": lambda: Says(Again()),
         },
     )
+
+
+def test_a_policy_that_keeps_them_all_is_found_to() -> None:
+    assert run(RETRY_POLICY, lambda: MoreMemory("1 GiB") | Retries(2)).kept

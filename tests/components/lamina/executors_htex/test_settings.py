@@ -7,9 +7,10 @@ import pytest
 from lamina.executors_htex import HighThroughputExecutor, Settings
 from lamina.executors_htex.settings import first_installed
 from lamina.htex_core import PriorityFirst, RandomManagerSelector, ShortestFirst
-from lamina.plugins import ConfigErrors
+from lamina.plugins import ConfigErrors, construct
 from lamina.providers import LocalProvider
 from lamina.resources import MPIBinder, NodeBinder
+from lamina.scaling import Quarantine
 from lamina.vocabulary import ConfigError
 
 
@@ -201,3 +202,17 @@ def test_without_a_codec_it_is_the_first_that_is_installed() -> None:
     gone = {"one": "no_such_package.codecs:One", "two": f"{__name__}_gone:Two", "pickle": "x:Last"}
     assert first_installed(gone) == "x:Last"
     assert first_installed({"here": "json:Codec", "pickle": "x:Last"}) == "json:Codec"
+
+
+def test_a_configuration_file_may_tune_the_quarantine_or_switch_it_off() -> None:
+    for written, is_ in (({"least": 3}, Quarantine(least=3)), ({"limit": 0}, Quarantine(limit=0))):
+        made = construct("executors", {"use": "htex", "quarantine": written})
+        assert made.settings.quarantine == is_
+    with pytest.raises(ConfigErrors, match="a whole number, 1 or more"):
+        construct("executors", {"use": "htex", "quarantine": {"least": 0}})
+
+
+def test_a_quarantine_is_one_or_none() -> None:
+    assert _settings(quarantine=None).quarantine is None
+    with pytest.raises(ConfigErrors, match=r"quarantine is 3; it must be Quarantine\(\), or None"):
+        _settings(quarantine=3)

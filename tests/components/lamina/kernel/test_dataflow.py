@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lamina.events import MemorySink
 from lamina.executors import NotStartedError, ThreadPoolExecutor
 from lamina.kernel import Config, DataFlowKernel, Kernel, KernelFuture, TaskOptions, TaskSpec
 from lamina.retry_policy import Again, Decision, Retries, Trouble
@@ -269,6 +270,20 @@ def test_a_delayed_attempt_comes_when_its_time_has_come(
     assert hand.launched[1].avoid == ("n1",)
     hand.run()
     assert future.result(WAIT) == 2
+
+
+def test_each_new_attempt_is_told_and_the_error_tells_of_all(tmp_path: Path) -> None:
+    hand, sink = HandExecutor(), MemorySink()
+    config = Config(executors=[hand], run_dir=tmp_path, event_sinks=[sink])
+    with DataFlowKernel(config) as kernel:
+        future = put(kernel, add, 1, retry=Retries(1), name="add")
+        hand.fail(WorkerLost("gone"))
+        hand.fail(WorkerLost("gone again"))
+        error = future.exception(WAIT)
+    assert isinstance(error, WorkerLost)
+    assert any("earlier attempts: 1" in note and "gone" in note for note in error.__notes__)
+    (told,) = [event.facts for event in sink.events if event.kind == "task.retried"]
+    assert (told["name"], told["cause"], told["failed"]) == ("add", "worker_lost", 1)
 
 
 def test_a_policy_that_raises_ends_the_task_with_both_errors(

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lamina.executors import Site
+from lamina.executors import Site, ThreadPoolExecutor
 from lamina.kernel.fleet import Fleet
 from lamina.routing import Candidate
 from lamina.vocabulary import ConfigError, Resources
@@ -36,6 +36,13 @@ def test_a_router_that_invents_a_label_is_told_of_those_there_are(tmp_path: Path
     fleet = Fleet([HandExecutor("a"), HandExecutor("b")], Fixed("c"), Site(run_dir=tmp_path))
     with pytest.raises(ConfigError, match="it may choose a, b"):
         fleet.route("t", None, None)
+
+
+def test_those_are_able_that_honour_what_is_asked(tmp_path: Path) -> None:
+    fleet = Fleet([HandExecutor("a"), ThreadPoolExecutor("b")], None, Site(run_dir=tmp_path))
+    assert fleet.able(None) == fleet.able(Resources()) == ["a", "b"]
+    assert fleet.able(Resources(cores=1)) == ["a"]
+    fleet.close(0)
 
 
 def test_no_label_at_all_is_refused(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from lamina.kernel import TaskOptions, TaskSpec
 from lamina.kernel.task import Task
-from lamina.kernel.troubles import change, trouble_of
+from lamina.kernel.troubles import change, retried, told_before, trouble_of
 from lamina.retry_policy import Again
 from lamina.vocabulary import Cause, Resources, TaskId
 from tests.fakes.troubles import failed
@@ -29,6 +29,58 @@ def test_a_trouble_has_all_that_is_known_of_the_task() -> None:
 
 def test_a_task_that_may_go_anywhere_may_go_to_every_executor() -> None:
     assert trouble_of(task(), failed(), "a", {"a": 1, "b": 2}, 0.5).executors == ("a", "b")
+
+
+def test_it_may_go_only_where_it_is_able_to_run_and_allowed_to() -> None:
+    one = task(executors=("a", "b"))
+    assert trouble_of(one, failed(), "a", ["b", "c"], 0.5).executors == ("b",)
+
+
+def test_an_event_says_why_there_is_a_new_attempt_and_what_is_other_about_it() -> None:
+    told = trouble_of(task(), failed(Cause.NODE_LOST, node="n1"), "a", ["a"], 0.5)
+    facts = retried(told, Again(delay=3))
+    assert facts == {
+        "task": 7,
+        "name": "say",
+        "failed": 1,
+        "executor": "a",
+        "node": "n1",
+        "cause": "node_lost",
+        "reason": "RuntimeError: no",
+        "delay": 3,
+    }
+    changed = retried(told, Again(executors=["b"], avoid=("n1",), memory_limit=5, walltime=2.0))
+    assert {name: value for name, value in changed.items() if name not in facts} == {
+        "executors": ["b"],
+        "avoid": ["n1"],
+        "memory_limit": 5,
+        "walltime": 2.0,
+    }
+
+
+def test_earlier_attempts_are_told_of_in_one_line() -> None:
+    one = task()
+    told = trouble_of(one, failed(node="n1"), "a", ["a"], 0.5)
+    assert told_before(told) == ""
+    trouble_of(one, failed(error=ValueError("x")), "a", ["a"], 0.5)
+    told = trouble_of(one, failed(), "a", ["a"], 0.5)
+    assert told_before(told) == "earlier attempts: 1 on n1: RuntimeError: no; 2: ValueError: x"
+    for _ in range(9):
+        told = trouble_of(one, failed(), "a", ["a"], 0.5)
+    assert told_before(told).startswith("the last 5 of 11 earlier attempts: 7: RuntimeError")
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise KeyError("no words")
+
+
+def test_an_exception_that_cannot_be_printed_is_told_by_its_name() -> None:
+    one = task()
+    trouble_of(one, failed(error=Mute()), "a", ["a"], 0.5)
+    told = trouble_of(one, failed(error=Mute()), "a", ["a"], 0.5)
+    assert told_before(told) == "earlier attempts: 1: Mute"
+    assert retried(told, Again())["reason"] == "Mute"
 
 
 def test_the_history_says_with_what_each_attempt_was_made() -> None:

@@ -3,7 +3,7 @@ import pytest
 from lamina.plugins import construct
 from lamina.retry_policy import Again, ByCause, CostBudget, GiveUp, InfrastructureFree, Retries
 from lamina.vocabulary import Cause, ConfigError, Failure
-from tests.fakes.troubles import failed, story, trouble
+from tests.fakes.troubles import failed, hopeless_transfer, story, trouble
 
 
 def told(*causes: Cause) -> list[Failure]:
@@ -53,6 +53,11 @@ def test_what_the_machinery_did_costs_nothing(cause: Cause) -> None:
 @pytest.mark.parametrize("cause", [cause for cause in Cause if not cause.is_infrastructure])
 def test_all_else_is_for_the_other_policy(cause: Cause) -> None:
     assert isinstance(InfrastructureFree().decide(trouble(failed(cause))), GiveUp)
+
+
+def test_a_transfer_that_cannot_work_is_not_free() -> None:
+    assert isinstance(InfrastructureFree().decide(trouble(hopeless_transfer())), GiveUp)
+    assert InfrastructureFree(Retries(1)).decide(trouble(hopeless_transfer())) == Again()
 
 
 @pytest.mark.parametrize("inner", [Retries(1), CostBudget(1)])

@@ -13,6 +13,7 @@ from lamina.retry_policy import (
     default_policy,
 )
 from lamina.vocabulary import Cause, ConfigError, Failure, HasStarted
+from tests.fakes.troubles import hopeless_transfer
 
 
 def trouble(*failures: Failure) -> Trouble:
@@ -62,6 +63,11 @@ def test_the_default_grants_one_free_attempt_to_what_had_not_started() -> None:
     lost = failed(Cause.NODE_LOST, HasStarted.NO)
     assert default_policy().decide(trouble(lost)) == Again()
     assert isinstance(default_policy().decide(trouble(lost, lost)), GiveUp)
+
+
+def test_the_default_does_not_repeat_a_transfer_that_cannot_work() -> None:
+    assert isinstance(Default().decide(trouble(hopeless_transfer())), GiveUp)
+    assert Default().decide(trouble(failed(Cause.STAGING, HasStarted.NO))) == Again()
 
 
 def test_the_default_does_not_repeat_what_cannot_be_pickled() -> None:
