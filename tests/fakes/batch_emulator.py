@@ -1,12 +1,15 @@
 """Commands of batch systems that are not to be had: PBS Pro, Torque, LSF, HTCondor, Flux.
 
 ``install(folder, system)`` puts the commands of one system into a folder for PATH. They keep a
-queue in files of that folder, run the jobs at once as processes of this machine, and answer as
-the systems' manuals say. What they do not know they refuse: an option that a provider should
-not use is an error of the test.
+queue in files of that folder, run the jobs as processes of this machine, and answer as the
+systems' manuals say. What they do not know they refuse: an option that a provider should not use
+is an error of the test.
 
 A file ``down`` in the folder makes each command say that its server cannot be reached; a file
-``forget`` makes the queue forget jobs that have ended.
+``forget`` makes the queue forget jobs that have ended; while there is a file ``full`` no job
+starts; with a file ``quick`` a minute of walltime is a second. ``order`` is an operator's word
+about one job: ``hold``, ``release``, ``suspend``, ``resume``, ``requeue``, ``preempt`` (it is
+killed for another), ``memory`` (it is killed for what it uses).
 """
 
 import json
@@ -45,6 +48,11 @@ def install(folder: Path, system: str) -> None:
         path.chmod(0o755)
 
 
+def order(folder: Path, job: str, word: str) -> None:
+    """Do something to a job, as an operator or the system itself would."""
+    (folder / f"{int(job.partition('.')[0])}.{word}").touch()
+
+
 class Refused(Exception):
     def __init__(self, status: int, said: str) -> None:
         self.status, self.said = status, said
@@ -56,7 +64,9 @@ class Queue:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def submit(self, script: str, name: str, walltime: float | None, out: str, err: str) -> int:
+    def submit(
+        self, script: str, name: str, walltime: float | None, out: str, err: str, nodes: int = 1
+    ) -> int:
         number = 1
         while True:
             try:
@@ -66,7 +76,8 @@ class Queue:
                 number += 1
         path = self.folder / f"{number}.sh"
         path.write_text(script)
-        self.write(number, state="R", name=name, walltime=walltime, out=out, err=err)
+        facts = {"name": name, "walltime": walltime, "out": out, "err": err, "nodes": nodes}
+        self.write(number, state="Q", **facts)
         runner = [sys.executable, "-S", __file__, str(self.folder), "run", str(number)]
         # Whoever waits for the answer waits for all that hold its pipes.
         null = subprocess.DEVNULL
@@ -74,26 +85,73 @@ class Queue:
         return number
 
     def run(self, number: int) -> None:
-        job = self.read(number)
-        began = time.monotonic()
-        with open(job["out"], "ab") as out, open(job["err"], "ab") as err:
-            process = subprocess.Popen(
-                ["bash", str(self.folder / f"{number}.sh")],
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-            )
-            end = None if job["walltime"] is None else began + job["walltime"]
-            why = ""
-            while process.poll() is None:
-                if (self.folder / f"{number}.cancel").exists():
-                    why = "cancelled"
-                elif end is not None and time.monotonic() > end:
-                    why = "walltime"
-                if why:
+        status, why = 0, "requeue"
+        while why == "requeue":
+            if not self.waited(number):
+                self.write(number, state="F", status=None, why="cancelled")
+                return
+            self.write(number, state="R", why="")
+            status, why = self.played(number, self.read(number))
+        self.write(number, state="F", status=status, why=why)
+
+    def waited(self, number: int) -> bool:
+        """Wait for the job's turn; False if it is cancelled before."""
+        held = False
+        while held or (self.folder / "full").exists():
+            if self.told(number, "cancel"):
+                return False
+            held = (held or self.told(number, "hold")) and not self.told(number, "release")
+            self.write(number, state="H" if held else "Q")
+            time.sleep(0.02)
+        return True
+
+    def told(self, number: int, word: str) -> bool:
+        """Whether somebody has said this; it is heard once."""
+        path = self.folder / f"{number}.{word}"
+        if not path.exists():
+            return False
+        if word != "cancel":
+            path.unlink()
+        return True
+
+    def played(self, number: int, job: dict[str, Any]) -> tuple[int, str]:
+        """Run the job's script on each of its nodes, and say how it ended and why."""
+        walltime = job["walltime"]
+        if walltime is not None and (self.folder / "quick").exists():
+            walltime /= 60
+        end = None if walltime is None else time.monotonic() + walltime
+        processes = [self.node(number, job, node) for node in range(job["nodes"])]
+        why = ""
+        while any(process.poll() is None for process in processes):
+            words = ("cancel", "requeue", "preempt", "memory")
+            why = why or next((word for word in words if self.told(number, word)), "")
+            if not why and end is not None and time.monotonic() > end:
+                why = "walltime"
+            for word, sign, state in (
+                ("suspend", signal.SIGSTOP, "S"),
+                ("resume", signal.SIGCONT, "R"),
+            ):
+                if self.told(number, word):
+                    self.write(number, state=state)
+                    for process in processes:
+                        os.killpg(process.pid, sign)
+            if why:
+                for process in processes:
                     self.end(process)
-                time.sleep(0.02)
-        self.write(number, state="F", status=process.returncode, why=why)
+            time.sleep(0.02)
+        return processes[0].returncode, "cancelled" if why == "cancel" else why
+
+    def node(self, number: int, job: dict[str, Any], node: int) -> "subprocess.Popen[bytes]":
+        """Start the script on one node."""
+        out, err = (job[name].replace("$(NODE)", str(node)) for name in ("out", "err"))
+        with open(out, "ab") as output, open(err, "ab") as errors:
+            return subprocess.Popen(
+                ["bash", str(self.folder / f"{number}.sh")],
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,
+                env={**os.environ, "_CONDOR_PROCNO": str(node)},
+            )
 
     def end(self, process: "subprocess.Popen[bytes]") -> None:
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -175,10 +233,10 @@ def qstat(queue: Queue, words: list[str], *, pro: bool) -> None:
         print(f"Job Id: {word}\n    Job_Name = {job['name']}\n    Job_Owner = me@here")
         ended = job["state"] == "F"
         print(f"    job_state = {('F' if pro else 'C') if ended else job['state']}")
-        if ended:
+        if ended and job["status"] is not None:
             code = job["status"]
-            if job["why"] == "walltime":
-                code = -29 if pro else -11
+            if job["why"] in ("walltime", "memory"):
+                code = {"walltime": (-11, -29), "memory": (-10, -27)}[job["why"]][pro]
             elif job["why"] or code < 0:
                 code = 256 + (-code if code < 0 else 15)
             print(f"    {'Exit_status' if pro else 'exit_status'} = {code}")
@@ -223,6 +281,14 @@ def bsub(queue: Queue, words: list[str]) -> None:
     print(f"Job <{number}> is submitted to default queue <normal>.")
 
 
+REASONS = {
+    "cancelled": "TERM_OWNER: job killed by owner",
+    "memory": "TERM_MEMLIMIT: job killed after reaching LSF memory usage limit",
+    "preempt": "TERM_PREEMPT: job killed after preemption",
+    "walltime": "TERM_RUNLIMIT: job killed after reaching LSF run time limit",
+}
+
+
 def bjobs(queue: Queue, words: list[str]) -> None:
     expect(words[:3] == ["-a", "-noheader", "-o"], f"bjobs: {words}")
     expect(words[3] == 'jobid stat exit_code exit_reason job_name delimiter="|"', words[3])
@@ -230,14 +296,12 @@ def bjobs(queue: Queue, words: list[str]) -> None:
     if not jobs:
         raise Refused(0, "No job found")
     for number, job in jobs.items():
-        state, code, reason = "RUN", "-", "-"
+        states = {"H": "PSUSP", "Q": "PEND", "R": "RUN", "S": "USUSP", "F": "EXIT"}
+        state, code, reason = states[job["state"]], "-", "-"
         if job["state"] == "F":
             state = "EXIT" if job["status"] or job["why"] else "DONE"
-            if job["why"] == "walltime":
-                reason = "TERM_RUNLIMIT: job killed after reaching LSF run time limit"
-            elif job["why"]:
-                reason = "TERM_OWNER: job killed by owner"
-            if state == "EXIT":
+            reason = REASONS.get(job["why"], "-")
+            if state == "EXIT" and job["status"] is not None:
                 code = str(job["status"] if job["status"] >= 0 else 128 - job["status"])
         print(f"{number}|{state}|{code}|{reason}|{job['name']}")
 
@@ -270,27 +334,48 @@ def condor_submit(queue: Queue, words: list[str]) -> None:
     script = Path(given["executable"])
     expect(os.access(script, os.X_OK), f"condor_submit: {script} cannot be run")
     text = script.read_text()
-    number = queue.submit(text, given["batch_name"], None, given["output"], given["error"])
+    limit = given.get("periodic_remove", "").rpartition("> ")[2]
+    walltime = float(limit) if limit else None
+    nodes = int(given["machine_count"]) if given["universe"] == "parallel" else 1
+    out, err = given["output"], given["error"]
+    number = queue.submit(text, given["batch_name"], walltime, out, err, nodes)
     print(f"{number}.0 - {number}.0")
 
 
 def condor_q(queue: Queue, words: list[str]) -> None:
     expect(words[:2] == ["-json", "-attributes"], f"condor_q: {words}")
-    show({number: job for number, job in queue.all().items() if job["state"] != "F"})
+    show({number: job for number, job in queue.all().items() if _in_queue(job)})
 
 
 def condor_history(queue: Queue, words: list[str]) -> None:
     expect(words[:2] == ["-json", "-attributes"] and words[3] == "-limit", str(words))
-    ended = {number: job for number, job in queue.all().items() if job["state"] == "F"}
+    ended = {number: job for number, job in queue.all().items() if not _in_queue(job)}
     show({number: job for number, job in ended.items() if str(number) in words[5:]})
+
+
+def _in_queue(job: dict[str, Any]) -> bool:
+    """HTCondor holds a job that it has stopped for its memory."""
+    return job["state"] != "F" or job["why"] == "memory"
 
 
 def show(jobs: dict[int, dict[str, Any]]) -> None:
     found = []
     for number, job in jobs.items():
-        one: dict[str, Any] = {"ClusterId": number, "JobBatchName": job["name"], "JobStatus": 2}
-        if job.get("why"):
-            one["JobStatus"] = 3
+        states = {"H": 5, "Q": 1, "R": 2, "S": 7, "F": 3}
+        one: dict[str, Any] = {"ClusterId": number, "JobBatchName": job["name"]}
+        one["JobStatus"] = states[job["state"]]
+        if job["state"] == "H":
+            one["HoldReason"] = "via condor_hold (by user me)"
+        if job.get("why") == "memory":
+            one["JobStatus"] = 5
+            one["HoldReason"] = "Job has gone over cgroup memory limit of 1024 megabytes."
+        elif job.get("why") == "walltime":
+            rule = "JobStatus == 2 && time() - JobCurrentStartDate > 1"
+            one["RemoveReason"] = (
+                f"The job attribute PeriodicRemove expression '{rule}' evaluated to TRUE"
+            )
+        elif job.get("why"):
+            one["RemoveReason"] = "via condor_rm (by user me)"
         elif job["state"] == "F":
             one["JobStatus"] = 4
             one["ExitBySignal"] = job["status"] < 0

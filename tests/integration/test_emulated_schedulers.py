@@ -10,7 +10,7 @@ import pytest
 from lamina.conformance import PROVIDER
 from lamina.executors import Site
 from lamina.executors_htex import HighThroughputExecutor
-from lamina.launchers import SimpleLauncher
+from lamina.launchers import SimpleLauncher, SingleNodeLauncher
 from lamina.providers import JobState, Provider, ProviderUnavailable, SubmitRejected
 from lamina.providers_batch import (
     CondorProvider,
@@ -20,7 +20,7 @@ from lamina.providers_batch import (
     TorqueProvider,
 )
 from lamina.vocabulary import JobId
-from tests.fakes.batch_emulator import install
+from tests.fakes.batch_emulator import install, order
 from tests.integration.batch import reaches, request, until
 from tests.integration.slurm.bodies import host_after
 from tests.kits import as_tests
@@ -131,12 +131,99 @@ def test_odd_paths_are_written_to_as_they_are(system: str, tmp_path: Path) -> No
     assert (place / "block-0.err").read_text() == "err\n"
 
 
-@pytest.mark.parametrize("system", ["pbspro", "torque", "flux"], indirect=True)
 def test_a_job_at_its_walltime_is_no_failure(system: str, tmp_path: Path) -> None:
-    mine = made(system, walltime=1)
+    (tmp_path / "bin" / "quick").touch()
+    mine = made(system, walltime=60)
     job = mine.submit(request(tmp_path, "sleep 100"))
     status = reaches(mine, job, JobState.TIMEOUT, *ENDED)
-    assert (status.state, status.reason) == (JobState.TIMEOUT, "it reached its walltime")
+    assert status.state is JobState.TIMEOUT
+    assert "it reached its walltime" in status.reason or "TERM_RUNLIMIT" in status.reason
+
+
+def test_a_job_that_waits_is_pending_and_may_be_held_and_cancelled(
+    system: str, tmp_path: Path
+) -> None:
+    bin_ = tmp_path / "bin"
+    (bin_ / "full").touch()
+    mine = made(system)
+    job, other = (mine.submit(request(tmp_path, "true", name)) for name in ("one", "two"))
+    until(lambda: mine.poll([job])[job].reason != "it has been submitted")
+    assert reaches(mine, job, JobState.PENDING).reason
+    order(bin_, job, "hold")
+    assert (
+        "held" in (held := reaches(mine, job, JobState.HELD)).reason or "suspended" in held.reason
+    )
+    mine.cancel([other])
+    assert reaches(mine, other, *ENDED).state is JobState.CANCELLED
+    (bin_ / "full").unlink()
+    order(bin_, job, "release")
+    assert reaches(mine, job, *ENDED).state is JobState.COMPLETED
+
+
+def test_a_job_may_be_suspended_and_goes_on(system: str, tmp_path: Path) -> None:
+    mine = made(system)
+    job = mine.submit(request(tmp_path, f"until [ -e {tmp_path}/go ]; do sleep 0.05; done"))
+    reaches(mine, job, JobState.RUNNING)
+    order(tmp_path / "bin", job, "suspend")
+    assert "suspended" in reaches(mine, job, JobState.SUSPENDED).reason
+    order(tmp_path / "bin", job, "resume")
+    reaches(mine, job, JobState.RUNNING)
+    (tmp_path / "go").touch()
+    assert reaches(mine, job, *ENDED).state is JobState.COMPLETED
+
+
+def test_a_job_that_is_queued_again_has_not_ended(system: str, tmp_path: Path) -> None:
+    mine, bin_ = made(system), tmp_path / "bin"
+    command = f"echo run >> {tmp_path}/runs; until [ -e {tmp_path}/go ]; do sleep 0.05; done"
+    job = mine.submit(request(tmp_path, command))
+    reaches(mine, job, JobState.RUNNING)
+    until((tmp_path / "runs").exists)
+    (bin_ / "full").touch()
+    order(bin_, job, "requeue")
+    # What it left when it was told to end is not its end.
+    reaches(mine, job, JobState.PENDING)
+    (bin_ / "full").unlink()
+    until(lambda: (tmp_path / "runs").read_text() == "run\nrun\n")
+    reaches(mine, job, JobState.RUNNING)
+    (tmp_path / "go").touch()
+    assert reaches(mine, job, *ENDED).state is JobState.COMPLETED
+
+
+def test_a_job_that_used_too_much_memory_is_told_so(system: str, tmp_path: Path) -> None:
+    mine = made(system)
+    job = mine.submit(request(tmp_path, "sleep 100"))
+    reaches(mine, job, JobState.RUNNING)
+    order(tmp_path / "bin", job, "memory")
+    status = reaches(mine, job, JobState.HELD, JobState.OUT_OF_MEMORY, *ENDED)
+    # HTCondor does not end such a job, but holds it.
+    wanted = JobState.HELD if system == "condor" else JobState.OUT_OF_MEMORY
+    assert status.state is wanted
+    assert "mem" in status.reason.lower()
+
+
+@pytest.mark.parametrize("system", ["lsf"], indirect=True)
+def test_a_job_that_was_killed_for_another_says_so(system: str, tmp_path: Path) -> None:
+    mine = made(system)
+    job = mine.submit(request(tmp_path, "sleep 100"))
+    reaches(mine, job, JobState.RUNNING)
+    order(tmp_path / "bin", job, "preempt")
+    status = reaches(mine, job, JobState.PREEMPTED, *ENDED)
+    assert status.state is JobState.PREEMPTED
+    assert "TERM_PREEMPT" in status.reason
+
+
+@pytest.mark.parametrize("system", ["condor"], indirect=True)
+def test_each_node_of_a_block_has_one_manager(system: str, tmp_path: Path) -> None:
+    provider = made(system, nodes_per_block=2, launcher=SingleNodeLauncher())
+    executor = HighThroughputExecutor("htex", provider, max_workers_per_node=1)
+    executor.start(Site(run_dir=tmp_path))
+    try:
+        until(lambda: len(executor.connected_managers()) == 2)
+        assert [f.result(30) for f in [executor.submit(host_after, 0.01) for _ in range(20)]]
+        names = {path.name for path in (tmp_path / "htex" / "blocks").glob("*.stderr*")}
+        assert names == {"block-0.stderr.0", "block-0.stderr.1"}
+    finally:
+        executor.close(10.0)
 
 
 @pytest.mark.parametrize("system", ["pbspro", "torque", "lsf", "flux"], indirect=True)

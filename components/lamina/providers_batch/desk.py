@@ -32,6 +32,7 @@ _log = logging.getLogger(__name__)
 
 _EARLY = 0.9  # of an interval; whoever asks a little early must not wait for another whole one
 _AT_ONCE = 100  # jobs in one cancel command, so that it ends within its time
+_LOOK_UPS = 25  # jobs about which the second source is asked in one query
 _NOT_KEPT_PAUSE = 600.0  # seconds until a missing second source is tried again
 _UNCLEAR_FOR = 900.0  # seconds for which a submission without an answer may still show up
 
@@ -60,10 +61,13 @@ class Desk:
         self._dialect, self._channel = dialect, channel
         self._ledger = Ledger()
         self._health = Health()
+        self._accounting = Health()
         self._asking = threading.Lock()  # held while a status query runs
+        self._following = threading.Lock()  # held while what follows from one is done
         self._state = threading.Lock()  # held for as long as it takes to look something up
         self._asked_at: float | None = None
         self._no_second_source_before = 0.0
+        self._looked_up = 0
         self._unclear: dict[str, float] = {}
         self._still_to_cancel: set[JobId] = set()
 
@@ -122,12 +126,19 @@ class Desk:
                 new = self._ledger.asked_about(jobs)
             now = time.monotonic()
             due = self._asked_at is None or now - self._asked_at >= _EARLY * interval
+            about = None
             if (new or due) and now >= self._health.not_before:
-                self._ask(interval, missing_after, timeout)
+                about = self._ask(interval, timeout)
             if self._health.silent:
                 raise ProviderUnavailable(self._dialect.name, self._health.why)
-            with self._state:
-                return {job: self._ledger.status(job) for job in jobs}
+        # Others need not wait for what may take as long again.
+        if about is not None and self._following.acquire(blocking=False):
+            try:
+                self._follow(about, now, interval, missing_after, timeout)
+            finally:
+                self._following.release()
+        with self._state:
+            return {job: self._ledger.status(job) for job in jobs}
 
     def cancel(self, jobs: Collection[JobId], timeout: float) -> None:
         """End jobs. Those for which there is no answer are tried again with the next query.
@@ -146,14 +157,13 @@ class Desk:
         with self._state:
             self._unclear[name] = time.monotonic()
 
-    # One query, and what follows from it; ``_asking`` is held.
-
-    def _ask(self, interval: float, missing_after: float, timeout: float) -> None:
+    def _ask(self, interval: float, timeout: float) -> list[JobId] | None:
+        """One query, with ``_asking`` held; the jobs that it was about, or None without answer."""
         began = time.monotonic()
         with self._state:
             before = self._ledger.open
         if not before and not self._unclear and not self._still_to_cancel:
-            return  # all that was ever asked about has ended
+            return None  # all that was ever asked about has ended
         self._asked_at = began
         listing = self._list(before, timeout)
         if isinstance(listing, NoAnswer):
@@ -163,22 +173,33 @@ class Desk:
                     self._dialect.name,
                     listing.why,
                 )
-            return
+            return None
         if self._health.answered():
             silent = time.monotonic() - self._health.since
             _log.warning("%s answers again, after %.0f s", self._dialect.name, silent)
         with self._state:
             self._ledger.listed(began, listing)
-        self._read_exit_codes(before, timeout)
-        with self._state:
-            absent = self._ledger.absent()
-        if absent and began >= self._no_second_source_before:
-            self._look_up(absent, timeout)
-        with self._state:
-            self._ledger.judge(time.monotonic(), missing_after)
             self._find_unclear(listing, began)
             lingering = {job for job in before if job in listing and listing[job].lingers}
             self._still_to_cancel.update(lingering)
+        return before
+
+    def _follow(
+        self,
+        before: list[JobId],
+        began: float,
+        interval: float,
+        missing_after: float,
+        timeout: float,
+    ) -> None:
+        """What a query leads to, with ``_following`` held: other sources, and orders to end."""
+        self._read_exit_codes(before, timeout)
+        with self._state:
+            absent = self._ledger.absent()
+        if absent and began >= max(self._no_second_source_before, self._accounting.not_before):
+            self._look_up(absent, interval, timeout)
+        with self._state:
+            self._ledger.judge(time.monotonic(), missing_after)
         if self._still_to_cancel:
             self._cancel_what_is_left(timeout)
 
@@ -188,8 +209,12 @@ class Desk:
         except ChannelError as error:
             return NoAnswer(str(error))
 
-    def _look_up(self, absent: list[JobId], timeout: float) -> None:
-        for invocation in self._dialect.look_up(absent):
+    def _look_up(self, absent: list[JobId], interval: float, timeout: float) -> None:
+        # Where each job needs a command of its own, all have their turn, some in each query.
+        start = self._looked_up % len(absent)
+        self._looked_up += _LOOK_UPS
+        some = (absent[start:] + absent[:start])[:_LOOK_UPS]
+        for invocation in self._dialect.look_up(some):
             try:
                 found = self._dialect.read_look_up(self._run(invocation, timeout))
             except ChannelError as error:
@@ -199,7 +224,11 @@ class Desk:
                 _log.info("%s: %s", self._dialect.name, found.why)
                 return
             if isinstance(found, NoAnswer):
+                now, chance = time.monotonic(), random.random()
+                if self._accounting.failed(now, found.why, interval, chance):
+                    _log.info("%s: no word of ended jobs: %s", self._dialect.name, found.why)
                 return
+            self._accounting.answered()
             with self._state:
                 self._ledger.looked_up(found)
 

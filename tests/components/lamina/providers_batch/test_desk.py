@@ -12,6 +12,7 @@ from lamina.channels import ChannelError, CommandTimeout, Completed, LocalChanne
 from lamina.providers import JobState, JobStatus, ProviderUnavailable, SubmitRejected
 from lamina.providers_batch.answers import Invocation, Listing, Sighting
 from lamina.providers_batch.desk import Desk, desk_of
+from lamina.providers_batch.gridengine_dialect import GridEngineDialect
 from lamina.providers_batch.slurm_dialect import SlurmDialect
 from lamina.vocabulary import JobId
 from tests.fakes.channels import ScriptedChannel, said
@@ -264,3 +265,68 @@ def test_kin_may_read_the_answers_to_their_submissions_differently() -> None:
     site = SlurmDialect(regex_job_id=r"Submitted (?P<id>\d+)")
     assert desk_of(site, channel) is at
     assert at.submit(site, "0", "name", SBATCH, "", 5.0) == "5"
+
+
+def test_kin_do_not_wait_for_what_follows_from_a_query() -> None:
+    asked, go = threading.Event(), threading.Event()
+
+    def slow(command: Sequence[str], stdin: str) -> Completed:
+        asked.set()
+        assert go.wait(30)
+        return said("1|COMPLETED|0:0|name-1\n")
+
+    channel = ScriptedChannel(
+        sbatch=said("1\n"), squeue=said("1|RUNNING|None|name-1\n"), grep=said(), sacct=slow
+    )
+    at = desk(channel)
+    submitted(at, "1")
+    runs = {**RUNS, "interval": 0.0}
+    assert at.poll([JobId("1")], **runs)[JobId("1")].state is JobState.RUNNING
+    channel.answers["squeue"] = said()
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(at.poll, [JobId("1")], **runs)
+        try:
+            assert asked.wait(30)
+            # The accounting has not answered yet, and others are told what is known so far.
+            assert not at.poll([JobId("1")], **RUNS)[JobId("1")].state.terminal
+            assert not at.poll([JobId("1")], **runs)[JobId("1")].state.terminal
+        finally:
+            go.set()
+        assert first.result(30)[JobId("1")].state is JobState.COMPLETED
+    assert len(channel.asked_of("sacct")) == 1
+
+
+def test_an_accounting_that_gives_no_answer_is_asked_less_and_less() -> None:
+    channel = ScriptedChannel(
+        sbatch=said("1\n"),
+        squeue=said(),
+        grep=said(),
+        sacct=said(stderr="slurmdbd is away", status=1),
+    )
+    at = desk(channel)
+    submitted(at, "1")
+    for stranger in "2345":  # of whom nobody has asked yet, so the queue is asked each time
+        found = at.poll([JobId("1"), JobId(stranger)], **RUNS)
+        assert found[JobId("1")].state is JobState.UNKNOWN
+    assert len(channel.asked_of("squeue")) == 4
+    assert len(channel.asked_of("sacct")) == 1
+
+
+def test_where_each_job_needs_a_question_of_its_own_all_have_their_turn() -> None:
+    dialect = GridEngineDialect()
+    channel = ScriptedChannel(
+        qstat=said("<job_info></job_info>"),
+        grep=said(),
+        qacct=said(stderr="error: job id not found", status=1),
+    )
+    at = desk_of(dialect, channel)
+    jobs = [JobId(str(number)) for number in range(60)]
+    for job in jobs:
+        channel.answers["qsub"] = said(f"{job}\n")
+        asked = Invocation(("qsub",), "the script")
+        assert at.submit(dialect, "0", f"name-{job}", asked, f"/there/{job}.ec", 5.0) == job
+    for _ in range(3):
+        before = len(channel.asked_of("qacct"))
+        at.poll(jobs, interval=0.0, missing_after=60.0, timeout=5.0)
+        assert len(channel.asked_of("qacct")) - before == 25
+    assert {command[-1] for command in channel.asked_of("qacct")} == set(jobs)
