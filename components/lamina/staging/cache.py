@@ -4,13 +4,14 @@
 
     objects/<key>/<name>   the copies; a folder appears under its key only when it is whole
     parts/<key>/<name>     one that is being made
+    making/<key>           who makes it
     locks/<key>            who uses it; holds the size of the copy in bytes, and its time is the
                            last use
 
-A lock is ``flock``: shared while a task uses the copy, exclusive while one is made or removed.
-So locks die with their holders, whatever kills them, and a copy in use is never removed. A lock
-file may be removed by its exclusive holder; whoever gets a lock looks whether it still is the one
-under the name.
+A lock is ``flock``: shared while a task uses the copy, exclusive while one is made, and both are
+exclusive while one is removed. So locks die with their holders, whatever kills them, and a copy
+in use is never removed. A lock file may be removed by its exclusive holder; whoever gets a lock
+looks whether it still is the one under the name.
 """
 
 import fcntl
@@ -19,7 +20,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -75,7 +76,7 @@ class Cache:
 
     def __init__(self, folder: Path, limit: int) -> None:
         self._folder, self._limit = private_folder(folder), limit
-        for name in ("objects", "parts", "locks"):
+        for name in ("objects", "parts", "making", "locks"):
             (folder / name).mkdir(mode=0o700, exist_ok=True)
 
     @contextmanager
@@ -90,7 +91,7 @@ class Cache:
         """
         path = self._folder / "objects" / key / name
         while True:
-            lock = self._locked(key, fcntl.LOCK_SH)
+            lock = _locked(self._folder / "locks" / key, fcntl.LOCK_SH)
             try:
                 if path.parent.exists():
                     os.utime(lock)
@@ -104,34 +105,20 @@ class Cache:
 
     def _make(self, key: str, name: str, fill: Callable[[Path], None]) -> None:
         part, whole = self._folder / "parts" / key, self._folder / "objects" / key
-        lock = self._locked(key, fcntl.LOCK_EX)
+        # Another lock than that of the users: whoever waits to make a copy that somebody else
+        # has made meanwhile must not wait for those who use it.
+        lock = _locked(self._folder / "making" / key, fcntl.LOCK_EX)
         try:
-            if whole.exists():  # somebody else has made it meanwhile
+            if whole.exists():
                 return
             part.mkdir(exist_ok=True)
             fill(part / name)
-            size = measured(part)
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, str(size).encode(), 0)
+            (self._folder / "locks" / key).write_text(str(measured(part)))
             _seal(part / name)
             part.rename(whole)
         finally:
             os.close(lock)
         self._shrink(spare=key)
-
-    def _locked(self, key: str, kind: int) -> int:
-        """Wait for a lock; closing the descriptor gives it back."""
-        path = self._folder / "locks" / key
-        while True:
-            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(lock, kind)
-                if _same(lock, path):
-                    return lock
-            except BaseException:
-                os.close(lock)
-                raise
-            os.close(lock)
 
     def _shrink(self, spare: str) -> None:
         """Remove copies that nobody uses until the rest fits."""
@@ -149,17 +136,34 @@ class Cache:
                 total -= size
 
     def _remove(self, key: str) -> bool:
-        try:
-            lock = self._locked(key, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        try:
+        """Remove a copy, unless somebody uses it or makes it."""
+        with ExitStack() as stack:
+            for folder in ("locks", "making"):
+                path = self._folder / folder / key
+                try:
+                    lock = _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return False
+                stack.callback(os.close, lock)
             for folder in ("objects", "parts"):
                 shutil.rmtree(self._folder / folder / key, ignore_errors=True)
-            (self._folder / "locks" / key).unlink(missing_ok=True)
-        finally:
-            os.close(lock)
+            for folder in ("locks", "making"):
+                (self._folder / folder / key).unlink(missing_ok=True)
         return True
+
+
+def _locked(path: Path, kind: int) -> int:
+    """Wait for a lock; closing the descriptor gives it back."""
+    while True:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, kind)
+            if _same(lock, path):
+                return lock
+        except BaseException:
+            os.close(lock)
+            raise
+        os.close(lock)
 
 
 def _same(lock: int, path: Path) -> bool:

@@ -174,6 +174,26 @@ def test_threads_share_a_copy_and_one_of_them_makes_it(tmp_path: Path) -> None:
     assert made == [1]
 
 
+def test_whoever_would_make_a_copy_that_is_there_by_now_waits_for_no_user(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "c", 100)
+    with cache.holding("k", "x", writing("1")) as path:
+        # As one that had looked before the copy was made.
+        cache._make("k", "x", writing("2"))
+        assert path.read_text() == "1"
+
+
+def test_what_is_being_made_is_not_removed(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "c", 5)
+
+    def fill(target: Path) -> None:
+        target.write_text("half")
+        hold(cache, "other", "o" * 10)  # which is too much, so that what can go goes
+        assert target.read_text() == "half"
+
+    with cache.holding("k", "x", fill) as path:
+        assert path.read_text() == "half"
+
+
 def test_names_are_safe_ones() -> None:
     assert safe_name(File("http://h/a%20b.csv?x=1")) == "a b.csv"
     assert safe_name(File("http://h/a%2Fb")) == "a_b"
