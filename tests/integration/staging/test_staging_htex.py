@@ -1,5 +1,6 @@
 """Files that are staged for workers of a HighThroughputExecutor, on real processes."""
 
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from lamina.executors_htex import HighThroughputExecutor
 from lamina.kernel import Config, DataFlowKernel
 from lamina.staging import FileCopyStaging, Mode, Place
 from lamina.vocabulary import File, StagingFailed
+from tests.fakes.http_server import serving
 from tests.fakes.staging import FolderStaging
 
 WAIT = 60  # seconds
@@ -105,3 +107,25 @@ def test_a_failure_on_the_worker_is_one_of_staging(tmp_path: Path) -> None:
         error = read(File(tmp_path / "none")).exception(WAIT)
         assert isinstance(error, StagingFailed)
         assert (error.url, error.again) == (str(tmp_path / "none"), False)
+
+
+def test_without_settings_web_servers_and_archives_are_reached(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("web")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("d/x", "zip")
+    with serving(tmp_path) as server, started(tmp_path) as kernel:
+
+        def read(files: dict[str, list[File]], outputs: Any = ()) -> list[str]:
+            Path(outputs[0]).write_text("made")
+            return [Path(file).read_text() for file in files["deep"]]
+
+        app = python_app(read, data_flow_kernel=kernel)
+        files = [File(server.url("plain", "x")), File(f"zip:{tmp_path}/a.zip/d/x")]
+        out = File(f"zip:{tmp_path}/out.zip/made")
+        future = app({"deep": files}, outputs=[out])
+        assert future.result(WAIT) == ["web", "zip"]
+        gone = app({"deep": [File(server.url("404", "x"))]}, outputs=[out]).exception(WAIT)
+        assert isinstance(gone, StagingFailed)
+        assert (gone.status, gone.again) == (404, False)
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert archive.read("made") == b"made"

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from lamina.events import MemorySink
-from lamina.executors import Executor, ForeignExecutor, ThreadPoolExecutor
+from lamina.executors import Capabilities, Executor, ForeignExecutor, ThreadPoolExecutor
 from lamina.kernel import Config, DataFlowKernel, KernelFuture, TaskOptions, TaskSpec
 from lamina.retry_policy import Again, Decision, GiveUp, Trouble
 from lamina.staging import Mode, NoStaging, Place
@@ -339,3 +339,19 @@ def test_closing_while_files_come_resolves_everything(tmp_path: Path, there: Pat
     with kernel(tmp_path, HandExecutor(), storage_access=[plugin]) as made:
         future = submit(made, read, X)
     assert future.exception(PATIENCE) is not None
+
+
+def test_whatever_goes_wrong_on_the_way_out_the_future_resolves(
+    tmp_path: Path, there: Path
+) -> None:
+    class Blind(HandExecutor):
+        @property
+        def capabilities(self) -> Capabilities:
+            return attrs.evolve(super().capabilities, shared_file_system=False)
+
+    hand = Blind()
+    plugin = FolderStaging(str(there), place=Place.CLIENT)
+    with kernel(tmp_path, hand, storage_access=[plugin]) as made:
+        future = submit(made, print, Y, outputs=(Y,))
+        hand.succeed("a result without the content that should have come with it")
+        assert isinstance(future.exception(PATIENCE), KeyError)

@@ -1,3 +1,4 @@
+import contextlib
 import os
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -153,3 +154,32 @@ def test_a_sandbox_is_a_new_directory_from_which_outputs_are_collected(tmp_path:
     assert (tmp_path / "sub" / "more.txt").read_text() == "2"
     assert not (tmp_path / "litter").exists()
     assert not os.path.exists(inside)
+
+
+def test_in_a_sandbox_too_equal_names_do_not_collide(tmp_path: Path) -> None:
+    plugin = FolderStaging(str(tmp_path))
+    (tmp_path / "a").mkdir()
+    outs = (Outbound(File("fake://h/y"), plugin), Outbound(File("fake://h/a/y"), plugin))
+
+    def write(one: File, two: File) -> bool:
+        Path("y").write_text("1")
+        Path(two).write_text("2")
+        return Path(one).samefile("y")
+
+    assert body(tmp_path, write, outputs=outs, sandbox=True)(Slot(0), Slot(1))
+    assert (tmp_path / "y").read_text() == "1"
+    assert (tmp_path / "a" / "y").read_text() == "2"
+
+
+def test_what_leads_out_of_a_sandbox_is_collected_under_its_own_name(tmp_path: Path) -> None:
+    out = Outbound(File("../up"), FileCopyStaging(where="nodes"))
+    inside = tmp_path / "here"
+    inside.mkdir()
+
+    def write(file: File) -> None:
+        assert Path(file).is_relative_to(os.getcwd())
+        Path(file).write_text("1")
+
+    with contextlib.chdir(inside):
+        body(tmp_path, write, outputs=(out,), sandbox=True)(Slot(0))
+    assert (tmp_path / "up").read_text() == "1"

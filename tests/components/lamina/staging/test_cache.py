@@ -1,14 +1,16 @@
+import fcntl
 import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lamina.staging import Cache, cache_key
-from lamina.staging.cache import private_folder, safe_name
+from lamina.staging.cache import _locked, private_folder, safe_name
 from lamina.vocabulary import File, StagingFailed
 
 
@@ -192,6 +194,41 @@ def test_what_is_being_made_is_not_removed(tmp_path: Path) -> None:
 
     with cache.holding("k", "x", fill) as path:
         assert path.read_text() == "half"
+
+
+def test_a_lock_whose_file_was_removed_meanwhile_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    held = _locked(path, fcntl.LOCK_EX)
+    found: list[bool] = []
+
+    def want() -> None:
+        lock = _locked(path, fcntl.LOCK_EX)
+        found.append(os.path.samestat(os.fstat(lock), path.stat()))
+        os.close(lock)
+
+    thread = threading.Thread(target=want)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while Path("/proc/locks").read_text().count(f":{path.stat().st_ino} ") < 2:
+        assert time.monotonic() < deadline
+    path.unlink()
+    os.close(held)
+    thread.join(30)
+    assert found == [True]
+
+
+def test_a_size_that_cannot_be_read_is_not_counted(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "c", 5)
+    hold(cache, "a", "a" * 10)
+    (tmp_path / "c" / "locks" / "a").write_text("damaged")
+    hold(cache, "b", "b" * 3)
+    assert sorted(os.listdir(tmp_path / "c" / "objects")) == ["a", "b"]
+
+
+def test_keys_tell_sizes_apart() -> None:
+    assert cache_key(File("http://h/x"), "1", "r") != cache_key(
+        File("http://h/x", size=3), "1", "r"
+    )
 
 
 def test_names_are_safe_ones() -> None:

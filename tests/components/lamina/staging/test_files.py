@@ -48,3 +48,23 @@ def test_modes_have_names() -> None:
     assert mode_named("in-task") is Mode.IN_TASK
     with pytest.raises(ConfigError, match='it must be "separate" or "in-task"'):
         mode_named("both")
+
+
+def test_where_no_link_can_be_made_it_is_a_copy(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("1")
+    plugin = FileCopyStaging(where="nodes", link=True)
+    plugin.fetch(File(tmp_path / "x"), Path("/dev/shm") / f"lamina-{os.getpid()}")
+    copy = Path("/dev/shm") / f"lamina-{os.getpid()}"
+    try:
+        assert not os.path.samefile(tmp_path / "x", copy)
+    finally:
+        copy.unlink()
+
+
+def test_what_came_short_is_never_seen(tmp_path: Path) -> None:
+    with pytest.raises(StagingFailed, match="cannot be written"):
+        SharedFileStaging().store(tmp_path / "none", File(tmp_path / "new"))
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(StagingFailed, match="cannot be read") as caught:
+        SharedFileStaging().version(File(tmp_path / "none"))
+    assert not caught.value.again
