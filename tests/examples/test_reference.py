@@ -39,7 +39,18 @@ from lamina.providers import LocalProvider
 from lamina.resources import MPIBinder, NodeBinder
 from lamina.retry_policy import Again, CrashLimit, Default, GiveUp, Never, Retries
 from lamina.routing import LeastLoaded, RoundRobin
-from lamina.scaling import FailingBlocks, NoScaling, Off, Simple
+from lamina.scaling import (
+    AllFailed,
+    AnyFailed,
+    FailingBlocks,
+    Guards,
+    HtexAutoScale,
+    LastFailed,
+    NoScaling,
+    Off,
+    Simple,
+    Steady,
+)
 from lamina.vocabulary import Resources
 
 ROOT = Path(__file__).parents[2]
@@ -141,7 +152,12 @@ OPTIONS: list[tuple[str, str, Callable[..., object]]] = [
     ("parts", "GiveUp", GiveUp),
     ("parts", "JsonLinesSink", JsonLinesSink),
     ("parts", "MemorySink", MemorySink),
+    ("parts", "Steady", Steady),
+    ("parts", "Guards of an executor", Guards),
     ("parts", "FailingBlocks", FailingBlocks),
+    ("parts", "AnyFailed", AnyFailed),
+    ("parts", "AllFailed", AllFailed),
+    ("parts", "LastFailed", LastFailed),
     ("parts", "NodeBinder", NodeBinder),
     ("parts", "MPIBinder", MPIBinder),
 ]
@@ -154,6 +170,7 @@ WITHOUT_OPTIONS = [
     Default,
     FewestFreeManagerSelector,
     FirstInFirstOut,
+    HtexAutoScale,
     LeastLoaded,
     LocalChannel,
     MostFreeManagerSelector,

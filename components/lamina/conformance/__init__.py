@@ -14,14 +14,17 @@ from lamina.conformance.clauses import (
     run,
 )
 from lamina.conformance.executing import EXECUTOR
+from lamina.conformance.judging import BLOCK_ERROR_POLICY
 from lamina.conformance.ordering import QUEUE_ORDER
 from lamina.conformance.providing import PROVIDER
 from lamina.conformance.remembering import MEMO
 from lamina.conformance.retrying import RETRY_POLICY
+from lamina.conformance.scaling_out import SCALING_STRATEGY
 from lamina.conformance.selecting import MANAGER_SELECTOR
 from lamina.conformance.wrapping import LAUNCHER
 
 __all__ = [
+    "BLOCK_ERROR_POLICY",
     "CHANNEL",
     "Clause",
     "ClauseBroken",
@@ -35,6 +38,7 @@ __all__ = [
     "QUEUE_ORDER",
     "RESOURCE_BINDER",
     "RETRY_POLICY",
+    "SCALING_STRATEGY",
     "Verdict",
     "check",
     "clause",

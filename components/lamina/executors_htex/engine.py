@@ -24,6 +24,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from lamina.blocks import ManagerWork, Work
 from lamina.codec import Codec
 from lamina.executors import News, Outcome, Report, Site, Started, TaskRequest
 from lamina.executors_htex.blocks import Blocks
@@ -81,11 +82,20 @@ class Engine:
         self._reports: dict[int, Report] = {}
         self._deliveries: SimpleQueue[list[ClientEffect] | list[Outcome] | None] = SimpleQueue()
         self._closed = False
+        self._taken = 0
+        """Attempts that were ever launched."""
         self._hangup, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._io_awake = True
         self._socket_dir: str | None = None
         self._addressed = False
-        self._blocks = Blocks(settings, site, self.directory, self.outstanding, self._fail)
+        self._blocks = Blocks(
+            settings,
+            site,
+            self.directory,
+            self.work,
+            lambda block: self.drain((), (block,)),
+            self._fail,
+        )
         self._config = self._interchange_config()
         self._threads = [
             threading.Thread(
@@ -125,6 +135,7 @@ class Engine:
                     reports.pop(task.attempt, None)
                 return False
             before = machine.outstanding
+            self._taken += len(sent)
             self._perform(machine.submitted(sent))
             short = before <= machine.slots < machine.outstanding
             link = self._link
@@ -133,7 +144,6 @@ class Engine:
                     self._flush(link)
                 elif not self._io_awake:
                     self._wake_io()
-        self._blocks.used = True
         if short:
             self._blocks.stir()
         if bad:
@@ -148,6 +158,16 @@ class Engine:
     def outstanding(self) -> int:
         """Unresolved attempts."""
         return self._machine.outstanding
+
+    def work(self) -> Work:
+        """What there is to do."""
+        with self._lock:
+            machine = self._machine
+            managers = {
+                uid: ManagerWork(load.busy, load.idle_since, load.draining)
+                for uid, load in machine.loads.items()
+            }
+            return Work(machine.outstanding, self._taken - machine.outstanding, managers)
 
     def slots(self) -> int:
         """Workers that may be given tasks."""
@@ -231,7 +251,7 @@ class Engine:
             elif type(effect) is Ready:
                 self._note_address(effect.body["address"])
             elif type(effect) is Broken:
-                self._blocks.stop()
+                self._blocks.give_up()
         if news:
             self._deliveries.put(news)
 

@@ -2,7 +2,7 @@
 
 import copy
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from lamina.codec import Codec
@@ -21,10 +21,17 @@ from lamina.executors_htex.plan import ExecutorPlan, plan_of
 from lamina.executors_htex.settings import Settings
 from lamina.executors_htex.standing import BlockStanding
 from lamina.htex_core import PROTOCOL, ManagerSelector, QueueOrder
-from lamina.plugins import resolve
+from lamina.plugins import construct, resolve
 from lamina.providers import LocalProvider, Provider
 from lamina.resources import ResourceBinder
-from lamina.scaling import ScalingStrategy, Simple
+from lamina.scaling import (
+    BlockErrorPolicy,
+    FailingBlocks,
+    Guards,
+    HtexAutoScale,
+    Off,
+    ScalingStrategy,
+)
 from lamina.vocabulary import AttemptId, UsageError
 
 __all__ = ["HighThroughputExecutor"]
@@ -56,7 +63,12 @@ class HighThroughputExecutor(PoolFace):
         heartbeat_threshold: Seconds of silence after which a node is given up.
         max_idletime: Seconds that a block may be idle before it is given back.
         drain_period: Seconds after its start when a manager drains and leaves; None for never.
-        strategy: How many blocks there should be; None for ``Simple()``.
+        strategy: How many blocks there should be: ``"none"``, ``"simple"``,
+            ``"htex_auto_scale"``, ``"steady"``, or an object; None for ``HtexAutoScale()``.
+        strategy_period: Seconds between two looks at how much work there is, at the most.
+        block_error_handler: When blocks that end badly end the executor: True for
+            ``FailingBlocks()``, False for never, a name such as ``"all_failed"``, or an object.
+        guards: What is never asked of a batch system; None for ``Guards()``.
         queue_order: Which task is next; None for ``PriorityFirst()``.
         manager_selector: Which node gets it; None for ``TurnManagerSelector()``.
         codec: ``"cloudpickle"``, ``"pickle"``, or ``"module:name"`` of your own; None for the
@@ -88,7 +100,10 @@ class HighThroughputExecutor(PoolFace):
         heartbeat_threshold: float | str = 120.0,
         max_idletime: float | str = 120.0,
         drain_period: float | str | None = None,
-        strategy: ScalingStrategy | None = None,
+        strategy: ScalingStrategy | str | Mapping[str, Any] | None = None,
+        strategy_period: float | str = 5.0,
+        block_error_handler: BlockErrorPolicy | str | Mapping[str, Any] | bool = True,
+        guards: Guards | None = None,
         queue_order: QueueOrder | None = None,
         manager_selector: ManagerSelector | None = None,
         codec: str | None = None,
@@ -111,7 +126,10 @@ class HighThroughputExecutor(PoolFace):
             heartbeat_threshold=heartbeat_threshold,
             max_idletime=max_idletime,
             drain_period=drain_period,
-            strategy=Simple() if strategy is None else strategy,
+            strategy=HtexAutoScale() if strategy is None else _strategy(strategy),
+            strategy_period=strategy_period,
+            block_error_policy=_policy(block_error_handler),
+            guards=Guards() if guards is None else guards,
             queue_order=queue_order,
             manager_selector=manager_selector,
             codec_name=codec,
@@ -275,3 +293,18 @@ class HighThroughputExecutor(PoolFace):
             ConfigErrors: Options contradict each other; the text names each, and what would work.
         """
         return plan_of(self.settings)
+
+
+def _policy(handler: Any) -> Any:
+    """What users may write, as a policy; what is none is complained of with everything else."""
+    if handler is True or handler is None:
+        return FailingBlocks()
+    return (
+        Off()
+        if handler is False
+        else construct("block_error_policies", handler, path="block_error_handler")
+    )
+
+
+def _strategy(strategy: Any) -> Any:
+    return construct("scaling", strategy, path="strategy")

@@ -10,6 +10,7 @@ from lamina.providers.protocol import (
     Provider,
     ProviderError,
     ProviderUnavailable,
+    SubmitDeferred,
     SubmitRejected,
 )
 
@@ -22,6 +23,7 @@ __all__ = [
     "Provider",
     "ProviderError",
     "ProviderUnavailable",
+    "SubmitDeferred",
     "SubmitRejected",
     "TERMINAL_STATES",
 ]
