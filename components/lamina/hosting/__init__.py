@@ -2,6 +2,7 @@
 
 from lamina.hosting.configuration import EndpointConfig, read_config
 from lamina.hosting.doctor import Finding, examine
+from lamina.hosting.door import ask
 from lamina.hosting.endpoint import Endpoint
 from lamina.hosting.futures import TaskFuture
 from lamina.hosting.plan import render_plan
@@ -16,6 +17,7 @@ __all__ = [
     "Submitter",
     "TaskFuture",
     "TaskOptions",
+    "ask",
     "examine",
     "read_config",
     "read_record",
