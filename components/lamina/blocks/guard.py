@@ -91,9 +91,10 @@ class Guard:
 
         Where that is empty, the executor is not to blame, and it costs a pause at most.
         """
-        pause = min(LONGEST_PAUSE, self.rules.pause * 2.0 ** min(self._short, 20))
+        if self._short:  # one alone may be an accident
+            pause = min(LONGEST_PAUSE, self.rules.pause * 2.0 ** min(self._short - 1, 20))
+            self._not_before = max(self._not_before, now + pause)
         self._short += 1
-        self._not_before = max(self._not_before, now + pause)
         if blame:
             self._in_a_row += 1
             self._last_words = blame

@@ -218,8 +218,8 @@ class HighThroughputExecutor(PoolFace):
     def scale(self, blocks: int | None) -> None:
         """Have so many blocks from now on, whatever the strategy says; None: as it says.
 
-        The provider's ``min_blocks`` and ``max_blocks`` hold all the same, and a block is given
-        back only while no task is unresolved.
+        The provider's ``min_blocks`` and ``max_blocks`` hold all the same, and a block with tasks
+        gets no more of them and goes when it has none left.
 
         Raises:
             NotStartedError: It was not started, or has been closed.

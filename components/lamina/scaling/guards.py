@@ -47,5 +47,5 @@ class Guards:
     """When so many in a row have died young, no more are asked for; an executor that is left
     without a block fails, and one that has some asks for one more every ten minutes."""
     pause: float = attrs.field(default=1.0, converter=_pause_seconds, validator=_finite)
-    """After one has died young, before the next is asked for; twice that after the second, and
-    so on up to a minute."""
+    """After a second one in a row has died young, before the next is asked for; twice that after
+    the third, and so on up to a minute."""

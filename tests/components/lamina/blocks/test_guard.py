@@ -48,8 +48,10 @@ def test_without_rules_there_is_no_limit_and_a_request_that_was_not_made_does_no
     assert one.allowance(0.0) == 1
 
 
-def test_each_young_death_doubles_the_pause_up_to_a_minute_and_one_that_lasts_ends_it() -> None:
+def test_each_young_death_but_the_first_doubles_the_pause_and_one_that_lasts_ends_it() -> None:
     one = guard(max_young=None, pause=1.0)
+    one.died_young(100.0, "")
+    assert one.not_before == 0.0
     pauses = []
     for _ in range(8):
         one.died_young(100.0, "")
@@ -58,6 +60,7 @@ def test_each_young_death_doubles_the_pause_up_to_a_minute_and_one_that_lasts_en
         assert one.allowance(one.not_before) > 0
     assert pauses == [1, 2, 4, 8, 16, 32, LONGEST_PAUSE, LONGEST_PAUSE]
     one.proved()
+    one.died_young(200.0, "")
     one.died_young(200.0, "")
     assert one.not_before == 201.0
 
