@@ -36,10 +36,11 @@ if TYPE_CHECKING:
 class Load:
     """What one manager was given, told from the frames alone."""
 
-    def __init__(self, body: dict[str, Any]) -> None:
+    def __init__(self, body: dict[str, Any], now: float) -> None:
         self.capacity = body["capacity"]
         self.held = {*body["held"], *body["finished"]}
         self.closed = bool(body.get("draining"))
+        self.ends = now + body["block_end"][0] if "block_end" in body else math.inf
 
 
 class InterchangeProcess(Process):
@@ -140,7 +141,7 @@ class InterchangeProcess(Process):
     def _registered(self, route: bytes, body: dict[str, Any]) -> None:
         uid = self.connections[route].manager.uid
         self._forget_load(uid)
-        self._loads[route] = Load(body)
+        self._loads[route] = Load(body, self.time())
 
     def _account_client(self, kind: int, body: Any) -> None:
         if kind == DRAIN:
@@ -183,12 +184,21 @@ class InterchangeProcess(Process):
             if len(load.held) > load.capacity:
                 uid = self.world.uids[effect.route]
                 raise Violation(f"{uid} takes {load.capacity} tasks and was given {load.held}")
+            for wire in effect.body:
+                self._may_have(wire[0], load, self.world.managers[self.world.uids[effect.route]])
             uid = self.world.uids[effect.route]
             if load.closed or self.world.managers[uid].block in self._on_hold:
                 raise Violation(f"{uid} drains or is on hold, and was given {effect.body}")
         connection = self.connections.get(effect.route)
         if connection is not None:
             connection.send_down(self.world.wire.write(effect.kind, self.epoch, effect.body))
+
+    def _may_have(self, number: int, load: Load, manager: "ManagerProcess") -> None:
+        options = self.world.truth.attempts[number].options or {}
+        if manager.host.name in options.get("avoid", ()):
+            raise Violation(f"{number} avoids {manager.host.name}, and is given to {manager.name}")
+        if self.time() + options.get("expected", -math.inf) > load.ends:
+            raise Violation(f"{number} cannot end in time, and is given to {manager.name}")
 
     def _watch(self, uid: str) -> None:
         manager = self.world.managers.get(uid)

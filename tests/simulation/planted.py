@@ -13,7 +13,17 @@ from lamina.htex_core import (
     SendOut,
     ToClient,
 )
-from lamina.htex_core.frames import ACK, DRAIN, DRAINED, JOINED, LOST, REGISTER, RESULTS, WELCOME
+from lamina.htex_core.frames import (
+    ACK,
+    DRAIN,
+    DRAINED,
+    JOINED,
+    LOST,
+    REGISTER,
+    RESULTS,
+    TASKS,
+    WELCOME,
+)
 from tests.simulation.world import Machines
 
 __all__ = ["PLANTED"]
@@ -75,6 +85,15 @@ class ForgetsThatOneDrains(InterchangeMachine):
     def client_frame(self, kind: int, body: Any, now: float) -> list[InterchangeEffect]:
         if kind == DRAIN:
             return []
+        return super().client_frame(kind, body, now)
+
+
+class SendsAnywhere(InterchangeMachine):
+    """It does not look whether a task is to avoid a node."""
+
+    def client_frame(self, kind: int, body: Any, now: float) -> list[InterchangeEffect]:
+        if kind == TASKS:
+            body = [[*wire[:3], None] for wire in body]
         return super().client_frame(kind, body, now)
 
 
@@ -146,6 +165,9 @@ PLANTED = {
     "a manager drains for ever": (Machines(manager=DrainsNever), "drains for ever"),
     "the interchange goes on with one that drains": (
         Machines(interchange=ForgetsThatOneDrains), "drains or is on hold",
+    ),
+    "the interchange sends tasks to nodes that they avoid": (
+        Machines(interchange=SendsAnywhere), "avoids node|cannot end in time",
     ),
     "the interchange forgets a manager's tasks": (
         Machines(interchange=ForgetsTasksOfTheDead), "is unresolved|pending for ever",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from lamina.htex_core import ClientMachine, Ended, Frame, InterchangeMachine, ManagerMachine
-from lamina.htex_core.endings import margin
+from lamina.htex_core.endings import block_margin
 from lamina.htex_core.frames import RESULTS
 from tests.simulation.clockwork import BEGIN, Clockwork, Host, Process, Violation, Wire
 from tests.simulation.faults import Faults
@@ -71,6 +71,8 @@ class World:
         self.starts_limit = FEW_STARTS if chance.random() < 0.1 else 1000
         self.unix = chance.random() < 0.4
         self.local = chance.random()
+        self.choosy = chance.choice([0.0, 0.05, 0.3])
+        """How many tasks are not for every manager."""
         self.pids = 0
         self.managers: dict[str, ManagerProcess] = {}
         self.uids: dict[bytes, str] = {}
@@ -305,6 +307,13 @@ class World:
             fate = chance.choice(["value", "hangs"])
         elif draw < 0.18:
             options = {"env": {"A": "1"}}
+        if chance.random() < self.choosy:
+            options = options or {}
+            nodes = [each.host.name for each in self.managers.values() if not each.host.local]
+            if nodes and chance.random() < 0.6:
+                options["avoid"] = sorted(chance.sample(nodes, k=min(2, len(nodes))))
+            if chance.random() < 0.6:
+                options["expected"] = clockwork.spread(0.001, 5.0)
         return self.truth.new(digest=digest, options=options, fate=fate, takes=takes)
 
     def form(self, attempt: Attempt) -> bytes | None:
@@ -411,7 +420,7 @@ class World:
 
     def _explained_by_its_block(self, manager: ManagerProcess) -> None:
         ends = manager.block_ends
-        if manager.time() < ends - margin(ends - BEGIN) and not manager.host.gapped:
+        if manager.time() < ends - block_margin(ends - BEGIN) and not manager.host.gapped:
             raise Violation(f"{manager.name} is said to have ended with its block, at {ends}")
 
     def ended(self, effect: Ended) -> None:

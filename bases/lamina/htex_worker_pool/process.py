@@ -239,8 +239,6 @@ class _Shell:
         machine = self.machine
         self.perform(machine.start(time.monotonic()))
         while self.left is None:
-            if gather := machine.gather_time:
-                time.sleep(gather)
             timeout = machine.next_deadline(time.monotonic()) - time.monotonic()
             ready = self.dealer.wait(max(0.0, timeout))
             now = time.monotonic()

@@ -111,7 +111,7 @@ class TaskRequest:
     """Seconds that it is expected to take; it is not placed where it cannot end."""
     resources: Resources | None = None
     avoid: Collection[str] = ()
-    """Nodes on which it is not to run."""
+    """Nodes on which it is not to run, as outcomes name them; it waits for another."""
     env: Mapping[str, str] | None = None
     """Environment variables for this task alone."""
     hints: Mapping[str, Any] | None = None

@@ -30,6 +30,7 @@ from lamina.executors import News, Outcome, Report, Site, Started, TaskRequest
 from lamina.executors_htex.blocks import Blocks
 from lamina.executors_htex.link import Link
 from lamina.executors_htex.outcomes import outcome_of, outcomes_of_ended
+from lamina.executors_htex.refusals import refusal, refused
 from lamina.executors_htex.settings import Settings
 from lamina.executors_htex.standing import BlockStanding
 from lamina.executors_htex.wiring import Written, unsendable, write
@@ -124,6 +125,11 @@ class Engine:
         reports = self._reports
         for task in tasks:
             reports[task.attempt] = report
+            if task.avoid or task.expected is not None:
+                why = refusal(task, self.settings.provider)
+                if why:
+                    bad.append(refused(task, why))
+                    continue
             try:
                 sent.append(write(task, self.codec, self._order))
             except Exception as error:  # whatever the user's classes do while pickled

@@ -39,6 +39,12 @@ def write(task: TaskRequest, codec: Codec, order: QueueOrder | None = None) -> W
     if task.resources is not None and (wanted := write_wanted(task.resources)):
         options = options or {}
         options["resources"] = wanted
+    if task.expected is not None:
+        options = options or {}
+        options["expected"] = task.expected
+    if task.avoid:
+        options = options or {}
+        options["avoid"] = sorted(task.avoid)
     if task.hints:
         options = options or {}
         options["hints"] = _plain(task.hints)

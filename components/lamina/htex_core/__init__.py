@@ -16,6 +16,7 @@ from lamina.htex_core.client import (
     StartInterchange,
 )
 from lamina.htex_core.codec import MalformedFrame, Parts, pack, pack_parts, unpack
+from lamina.htex_core.endings import block_margin
 from lamina.htex_core.frames import (
     CONFIG,
     PROTOCOL,
@@ -138,6 +139,7 @@ __all__ = [
     "Watch",
     "WireOutcome",
     "WireTask",
+    "block_margin",
     "comparable",
     "make_plugin",
     "memory_limit",

@@ -7,13 +7,13 @@ manager about then was ended with its block.
 
 from typing import NamedTuple
 
-__all__ = ["BlockEnd", "margin"]
+__all__ = ["BlockEnd", "block_margin"]
 
 LONGEST_MARGIN = 60.0  # seconds
 MARGIN_PART = 0.1  # of the time that a block has left when its manager starts
 
 
-def margin(left: float) -> float:
+def block_margin(left: float) -> float:
     """For how long a manager drains before the end of a block that has so many seconds left.
 
     A tenth of them, and a minute at most.

@@ -9,7 +9,7 @@ A task that asks for more than anybody has goes to any manager, which refuses it
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TypeAlias
 
@@ -20,9 +20,11 @@ from lamina.htex_core.frames import WireTask
 __all__ = ["Fitting"]
 
 LOOK = 16  # managers of one kind that are looked at for one that has enough just now
+FAR_LOOK = 1024  # managers that are looked at for so many that may have the task at all
 ALIKE = 128  # amounts below this are told apart as they are
 
 _Amounts: TypeAlias = Mapping[str, float]
+May: TypeAlias = Callable[[str, WireTask], bool]
 _Kind: TypeAlias = frozenset[tuple[str, float]]
 
 
@@ -97,21 +99,25 @@ class Fitting:
             node.left = dict(node.offer)  # and what fractions have left behind is gone
         self._sort(uid, node)
 
-    def choose(self, wire: WireTask) -> str | None:
-        """Who is to have a task; None while it has to wait here."""
+    def choose(self, wire: WireTask, may: May = lambda uid, wire: True) -> str | None:
+        """Who is to have a task; None while it has to wait here.
+
+        ``may`` says whether somebody may have it at all.
+        """
         wanted = _wanted(wire)
         able = [kind for kind in self._candidates if _fits(wanted, dict(kind))]
         second: str | None = None
         for kind in able or self._candidates:
             candidates = self._candidates[kind]
-            for uid in islice(candidates, LOOK):
+            allowed = (uid for uid in islice(candidates, FAR_LOOK) if may(uid, wire))
+            for uid in islice(allowed, LOOK):
                 if _fits(wanted, self._nodes[uid].left) or not able:
                     candidates.move_to_end(uid)
                     return uid
                 second = second or uid
         return second
 
-    def matches(self) -> Iterator[tuple[WireTask, str]]:
+    def matches(self, may: May = lambda uid, wire: True) -> Iterator[tuple[WireTask, str]]:
         """Tasks that wait, the oldest first, and who is to have each; they wait no more.
 
         One that has to wait is passed over, but only by a few: it waits for another kind of
@@ -120,7 +126,7 @@ class Fitting:
         passed = 0
         while passed < LOOK and len(self.waiting) > passed and any(self._candidates.values()):
             wire = next(islice(self.waiting.values(), passed, None))
-            uid = self.choose(wire)
+            uid = self.choose(wire, may)
             if uid is None:
                 passed += 1
                 continue

@@ -22,14 +22,16 @@ was on its way there has come back, and only what the client answers lets the ma
 How busy each manager is the client hears by and by, and only of those of which that is news.
 """
 
+import math
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 import attrs
 
+from lamina.htex_core.choosy import AHEAD, FREE, FULL, Choosy, may_have
 from lamina.htex_core.endings import BlockEnd
 from lamina.htex_core.fitting import Fitting
 from lamina.htex_core.frames import (
@@ -80,6 +82,7 @@ GRACE = 2.0  # seconds beyond the threshold, so that a manager gives itself up f
 FORMS_LIMIT = 64 * 2**20  # bytes of functions by value that are kept here
 LOOK_AHEAD = 16  # tasks beyond capacity that are kept here at the least
 YIELD_AFTER = 0.005  # seconds of idle workers here and tasks held ahead there; few last so long
+CHOOSY_LIMIT = 4096  # tasks that wait here for another manager, beyond what is credited
 LOAD_PERIOD = 0.1  # seconds for which news about how busy managers are gather
 
 
@@ -139,6 +142,8 @@ class _Manager:
     """What it said once it was."""
     on_hold: bool = False
     """Whether its block is."""
+    room: int = FULL
+    """As choosy tasks see it."""
     end: BlockEnd | None = None
     """Of its block, if it knows."""
     said: int = 0
@@ -154,6 +159,11 @@ class _Manager:
     def busy(self) -> int:
         """Workers that have a task, as far as we know."""
         return min(len(self.held), self.info.slots)
+
+    @property
+    def ends(self) -> float:
+        """When its block does, or never."""
+        return math.inf if self.end is None else self.end.at
 
     @property
     def free(self) -> int:
@@ -176,9 +186,16 @@ class InterchangeMachine:
     _waiting: OrderedDict[int, WireTask] = attrs.field(factory=OrderedDict, init=False)
     """Tasks that ask for nothing."""
     _fitting: Fitting = attrs.field(factory=Fitting, init=False)
+    _choosy: Choosy = attrs.field(factory=Choosy, init=False)
+    _ending: int = attrs.field(default=0, init=False)
+    """Managers whose block is known to end; without any, nobody need care how long tasks take."""
+    _reserved: set[str] = attrs.field(factory=set, init=False)
+    """Managers to which nothing is sent ahead just now."""
     _asking_first: bool = attrs.field(default=False, init=False)
     """Whose turn it is: that of tasks that ask for something, or of the others."""
     _lacking: dict[bytes, list[int]] = attrs.field(factory=dict, init=False)
+    _holder: dict[int, _Manager] = attrs.field(factory=dict, init=False)
+    """Who holds an attempt, so that one that is to be cancelled is found."""
     _managers: dict[str, _Manager] = attrs.field(factory=dict, init=False)
     _routes: dict[bytes, _Manager] = attrs.field(factory=dict, init=False)
     _fenced: set[str] = attrs.field(factory=set, init=False)
@@ -303,7 +320,9 @@ class InterchangeMachine:
         if known is not None:
             # It lost its connection and came by a new one; the same incarnation goes on.
             self._routes.pop(known.route, None)
+            self._let_go(known, known.held)
             self._capacity -= known.capacity
+            self._ending -= known.end is not None
             self._leave_out(known)
         manager = _Manager(info, route, body["capacity"], number, last_heard=now)
         manager.admitted = known is not None and known.admitted
@@ -314,14 +333,20 @@ class InterchangeMachine:
         if "block_end" in body:
             left, margin = body["block_end"]
             manager.end = BlockEnd(now + left, margin)
+            self._ending += 1
         effects: list[InterchangeEffect] = []
         if known is not None and (astray := known.held - manager.held):
             # We sent these into the old connection and it never got them.
             effects.append(ToClient(RETURNED, sorted(astray)))
         self._managers[info.uid] = self._routes[route] = manager
+        self._holder.update(dict.fromkeys(manager.held, manager))
         self._capacity += manager.capacity
         self.selector.came(info)
         self._fitting.came(info.uid, body.get("offer", _NOTHING), manager.held)
+        if self._choosy.awake:
+            self._choosy.came(info.uid, info.host, manager.ends)
+        if manager.end is not None and self._ending == 1:
+            self._sort_by_time()
         self._place(manager)
         if self._checked is None:
             self._checked = now
@@ -353,9 +378,10 @@ class InterchangeMachine:
 
     def _on_results(self, manager: _Manager, body: Any, now: float) -> list[InterchangeEffect]:
         number, capacity, outcomes = body
-        held = manager.held
+        held, holder = manager.held, self._holder
         for outcome in outcomes:
             held.discard(outcome[0])
+            holder.pop(outcome[0], None)
         if self._fitting.concerns(manager.info.uid):
             self._fitting.ended(manager.info.uid, [outcome[0] for outcome in outcomes])
         effects: list[InterchangeEffect] = [ToClient(RESULTS, [manager.info.uid, number, outcomes])]
@@ -374,6 +400,7 @@ class InterchangeMachine:
         if not body:
             return []  # it was asked to yield, and has nothing that its workers have not begun
         manager.held.difference_update(body)
+        self._let_go(manager, body)
         self._fitting.ended(manager.info.uid, body)
         manager.asked = False
         self._place(manager)
@@ -398,6 +425,7 @@ class InterchangeMachine:
         reason, begun = body
         astray = manager.held.difference(begun)
         manager.held -= astray
+        self._let_go(manager, astray)
         effects: list[InterchangeEffect] = []
         if astray:
             effects.append(ToClient(RETURNED, sorted(astray)))
@@ -427,8 +455,33 @@ class InterchangeMachine:
     def _on_tasks(self, body: Any, now: float) -> list[InterchangeEffect]:
         waiting, asking = self._waiting, self._fitting.waiting
         for wire in body:
-            (asking if asks(wire) else waiting)[wire[0]] = wire
+            options = wire[3]
+            if options is None:
+                waiting[wire[0]] = wire
+            elif asks(wire):
+                asking[wire[0]] = wire
+            elif "avoid" in options or ("expected" in options and self._ending):
+                self._let_choose(wire)
+            else:
+                waiting[wire[0]] = wire
         return self._dispatch(now)
+
+    def _let_choose(self, wire: WireTask) -> None:
+        """A task waits for a manager that may have it."""
+        choosy = self._choosy
+        if not choosy.awake:
+            choosy.awake = True
+            for uid, manager in self._managers.items():
+                choosy.came(uid, manager.info.host, manager.ends)
+                choosy.placed(uid, manager.room)
+        choosy.add(wire)
+
+    def _sort_by_time(self) -> None:
+        """The first block is there of which the end is known: from now on it matters."""
+        timed = [wire for wire in self._waiting.values() if wire[3] and "expected" in wire[3]]
+        for wire in timed:
+            del self._waiting[wire[0]]
+            self._let_choose(wire)
 
     def _on_forms(self, body: Any, now: float) -> list[InterchangeEffect]:
         effects: list[InterchangeEffect] = []
@@ -450,14 +503,13 @@ class InterchangeMachine:
         returned: list[int] = []
         by_manager: dict[bytes, list[int]] = {}
         for attempt in body:
-            asking = self._fitting.waiting.pop(attempt, None)
+            asking = self._fitting.waiting.pop(attempt, None) or self._choosy.pop(attempt)
             if asking is not None or self._waiting.pop(attempt, None) is not None:
                 returned.append(attempt)
                 continue
-            for manager in self._managers.values():
-                if attempt in manager.held:
-                    by_manager.setdefault(manager.route, []).append(attempt)
-                    break
+            holder = self._holder.get(attempt)
+            if holder is not None:
+                by_manager.setdefault(holder.route, []).append(attempt)
         effects: list[InterchangeEffect] = []
         if returned:
             effects.append(ToClient(RETURNED, returned))
@@ -532,6 +584,13 @@ class InterchangeMachine:
             return [ToManager(manager.route, YIELD, len(manager.held))]
         return []  # one that drains gives it back anyhow
 
+    def _let_go(self, manager: _Manager, attempts: Iterable[int]) -> None:
+        """A manager holds these no more; another may have said meanwhile that it does."""
+        holder = self._holder
+        for attempt in attempts:
+            if holder.get(attempt) is manager:
+                del holder[attempt]
+
     def _place(self, manager: _Manager) -> None:
         """Note what room a manager has: after each change of what it holds or may hold."""
         uid, held, slots = manager.info.uid, len(manager.held), manager.info.slots
@@ -547,10 +606,15 @@ class InterchangeMachine:
                 self._idle[uid] = manager
             else:
                 del self._idle[uid]
-        if not idle and manager.free > 0:
+        room = FREE if idle else AHEAD if manager.free > 0 else FULL
+        if room == AHEAD:
             self._ahead.setdefault(uid, manager)
         else:
             self._ahead.pop(uid, None)
+        if room != manager.room:
+            manager.room = room
+            if self._choosy.awake:
+                self._choosy.placed(uid, room)
         if held > slots and manager.capacity and not manager.asked:
             self._rich[uid] = manager
         else:
@@ -563,38 +627,51 @@ class InterchangeMachine:
         self._ahead.pop(uid, None)
         self._rich.pop(uid, None)
         self._news.pop(uid, None)
+        self._choosy.gone(uid)
         self._idle_workers -= manager.idle
         self.selector.gone(uid)
 
     def _dispatch(self, now: float) -> list[InterchangeEffect]:
         """Give what waits to managers with room, one frame to each."""
         waiting, idle, ahead = self._waiting, self._idle, self._ahead
-        if (waiting or self._fitting.waiting) and (idle or ahead):
+        if (waiting or self._fitting.waiting or self._choosy) and (idle or ahead):
             batches: dict[str, tuple[_Manager, list[WireTask], list[list[bytes]]]] = {}
             # In turn, so that neither kind of task starves the other.
             self._asking_first = not self._asking_first
             if self._asking_first:
-                self._take_asking(batches)
+                self._take_asking(batches, now)
+                self._take_choosy(batches, now)
             while waiting and idle:
                 manager = self._chosen()
                 only = len(idle) == 1
                 self._take(manager, min(manager.idle if only else 1, len(waiting)), batches)
+            self._take_choosy(batches, now)
+            reserved = self._reserve(now)
             while waiting and ahead:
                 # An equal share each, so that a short queue is not all given to the first.
                 share = max(1, len(waiting) // len(ahead))
                 for manager in list(islice(ahead.values(), len(waiting))):
                     ahead.move_to_end(manager.info.uid)
                     self._take(manager, min(share, manager.free, len(waiting)), batches)
-            self._take_asking(batches)
+            ahead.update(reserved)
+            self._take_asking(batches, now)
             effects: list[InterchangeEffect] = []
             for manager, tasks, forms in batches.values():
                 if forms:
                     effects.append(ToManager(manager.route, FORMS, forms))
                 effects.append(ToManager(manager.route, TASKS, tasks))
             self._notice_shortage(now)
-            return effects
+            return effects + self._credit_for_choosy()
         self._notice_shortage(now)
-        return []
+        return self._credit_for_choosy()
+
+    def _reserve(self, now: float) -> dict[str, _Manager]:
+        """Take those out to which nothing is to be sent ahead."""
+        self._reserved = self._choosy.reserved(now) if self._choosy else set()
+        return {uid: self._ahead.pop(uid) for uid in sorted(self._reserved)}
+
+    def _credit_for_choosy(self) -> list[InterchangeEffect]:
+        return self._credit_now() if self._choosy.awake else []
 
     def _chosen(self) -> _Manager:
         """The manager with idle workers that gets the next task."""
@@ -618,12 +695,24 @@ class InterchangeMachine:
         self._add(manager, [waiting.popitem(last=False)[1] for _ in range(count)], batches)
 
     def _take_asking(
-        self, batches: dict[str, tuple[_Manager, list[WireTask], list[list[bytes]]]]
+        self, batches: dict[str, tuple[_Manager, list[WireTask], list[list[bytes]]]], now: float
     ) -> None:
         """Take tasks that ask for something, the oldest first, while anybody may have it."""
-        fitting = self._fitting
-        for wire, uid in fitting.matches():
+        managers = self._managers
+
+        def may(uid: str, wire: WireTask) -> bool:
+            return may_have(wire, managers[uid].info.host, managers[uid].ends, now)
+
+        for wire, uid in self._fitting.matches(may):
             self._add(self._managers[uid], [wire], batches)
+
+    def _take_choosy(
+        self, batches: dict[str, tuple[_Manager, list[WireTask], list[list[bytes]]]], now: float
+    ) -> None:
+        """Take tasks that not everybody may have, while somebody who may has a free worker."""
+        if self._choosy:
+            for wire, uid in self._choosy.matches(now):
+                self._add(self._managers[uid], [wire], batches)
 
     def _add(
         self,
@@ -635,14 +724,16 @@ class InterchangeMachine:
         if batch is None:
             batch = batches[manager.info.uid] = (manager, [], [])
         _, tasks, forms = batch
-        held = manager.held
+        held, holder = manager.held, self._holder
         for wire in wires:
             digest, options = wire[1], wire[3]
             if digest is not None and digest not in manager.forms and digest in self._forms:
                 manager.forms.add(digest)
                 forms.append([digest, self._forms[digest]])
             held.add(wire[0])
-            tasks.append(_without_hints(wire) if options and "hints" in options else wire)
+            holder[wire[0]] = manager
+            ours = options and not _FOR_US.isdisjoint(options)
+            tasks.append(_without_ours(wire) if ours else wire)
         manager.asked = False
         self._place(manager)
 
@@ -684,8 +775,13 @@ class InterchangeMachine:
         return effects
 
     def _credit_now(self) -> list[InterchangeEffect]:
-        """Capacity, and a small look-ahead so that a free slot never waits for the client."""
+        """Capacity, and a small look-ahead so that a free slot never waits for the client.
+
+        Tasks that wait for another manager than those that are here stand in nobody's way.
+        """
         credit = self._capacity + max(LOOK_AHEAD, self._capacity) if self._managers else 0
+        if credit:
+            credit += min(len(self._choosy), CHOOSY_LIMIT)
         if credit == self._credit:
             return []
         self._credit = credit
@@ -708,6 +804,8 @@ class InterchangeMachine:
 
     def _drop(self, manager: _Manager) -> list[InterchangeEffect]:
         del self._managers[manager.info.uid]
+        self._let_go(manager, manager.held)
+        self._ending -= manager.end is not None
         self._routes.pop(manager.route, None)
         self._leave_out(manager)
         self._fitting.gone(manager.info.uid)
@@ -719,11 +817,17 @@ class InterchangeMachine:
         assert self._capacity == sum(m.capacity for m in self._managers.values())
         held = [attempt for m in self._managers.values() for attempt in m.held]
         assert len(held) == len(set(held)), "an attempt is held by two managers"
-        waiting = self._waiting.keys() | self._fitting.waiting.keys()
+        holders = {each: m for m in self._managers.values() for each in m.held}
+        assert holders == self._holder
+        waiting = self._waiting.keys() | self._fitting.waiting.keys() | self._choosy.attempts
+        assert len(waiting) == len(self._waiting) + len(self._fitting.waiting) + len(self._choosy)
+        self._choosy.check()
         assert not waiting & set(held), "an attempt both waits and is held"
         self._fitting.check()
+        assert self._ending == sum(m.end is not None for m in self._managers.values())
         asking = next(iter(self._fitting.waiting.values()), None)
-        assert asking is None or self._fitting.choose(asking) is None, "a task waits beside room"
+        if asking is not None and _FOR_US.isdisjoint(asking[3]):
+            assert self._fitting.choose(asking) is None, "a task waits beside room"
         managers = self._managers
         assert all(m.free >= 0 or m.held for m in managers.values())
         assert self._idle == {uid: m for uid, m in managers.items() if m.idle}
@@ -733,16 +837,21 @@ class InterchangeMachine:
         assert not any(m.idle or m.free > 0 for m in managers.values() if m.draining or m.on_hold)
         assert {m.info.block for m in managers.values() if m.on_hold} <= self._on_hold
         assert self._news.keys() <= managers.keys()
-        assert not self._waiting or not (self._idle or self._ahead), "a task waits beside room"
+        open_ones = self._idle.keys() | self._ahead.keys() - self._reserved
+        assert not self._waiting or not open_ones, "a task waits beside room"
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-def _without_hints(wire: WireTask) -> WireTask:
-    """The task as managers get it: hints are for the selector, and for it alone."""
+_FOR_US = frozenset({"avoid", "expected", "hints"})
+"""Options that are for the interchange and its selector, and for them alone."""
+
+
+def _without_ours(wire: WireTask) -> WireTask:
+    """The task as managers get it."""
     attempt, digest, buffers, options = wire
-    left = {name: value for name, value in options.items() if name != "hints"}
+    left = {name: value for name, value in options.items() if name not in _FOR_US}
     return [attempt, digest, buffers, left or None]
 
 

@@ -33,7 +33,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import attrs
 
-from lamina.htex_core.endings import BlockEnd, margin
+from lamina.htex_core.endings import BlockEnd, block_margin
 from lamina.htex_core.frames import (
     ACK,
     CANCEL,
@@ -79,11 +79,9 @@ BUNDLE_TIME = 0.002  # seconds of work that one worker is given at once
 PREFETCH_TIME = 0.005  # seconds of work that is kept here beyond what the workers hold
 BUNDLE_LIMIT = 64  # tasks
 PREFETCH_LIMIT = 64  # tasks for each worker
-GATHER_TIME = 0.0003  # seconds that results gather while no worker can run dry
-GATHER_TASKS = 9999  # held by every worker: they last longer than that, even if they do nothing
 STUCK_TIME = 0.005  # seconds without progress before a worker's held tasks are taken back
 SAY_STARTED_AFTER = 0.1  # seconds; a task that ends sooner never says that it started
-CRASHES_LIMIT = 10  # workers that die in a row with no task ended between
+CRASHES_LIMIT = 10  # workers that die in a row and none of which has begun a task
 FORMS_LIMIT = 64 * 2**20  # bytes of functions by value that are kept here
 
 
@@ -149,6 +147,8 @@ class _Worker:
     place: int
     """Below the number of workers, and its own while it lives."""
     up: bool = False
+    proven: bool = False
+    """Whether it has ever begun a task: then it is not the way it is born that kills it."""
     held: OrderedDict[int, WireTask] = attrs.field(factory=OrderedDict)
     forms: set[bytes] = attrs.field(factory=set)
     wants: set[bytes] = attrs.field(factory=set)
@@ -248,14 +248,6 @@ class ManagerMachine:
         return slots + slots * min(PREFETCH_LIMIT, ahead)
 
     @property
-    def gather_time(self) -> float:
-        """How long to let results gather, in seconds: not at all while a worker may run dry."""
-        workers = self._workers.values()
-        if self._outbox or not workers or min(len(each.held) for each in workers) < GATHER_TASKS:
-            return 0.0
-        return GATHER_TIME
-
-    @property
     def lease_ends(self) -> float:
         """When it gives itself up unless the interchange answers before.
 
@@ -292,7 +284,7 @@ class ManagerMachine:
         """Start as many workers as there are slots, and introduce ourselves."""
         self._lease = now
         if self.block_ends is not None:
-            self._end = BlockEnd(self.block_ends, margin(self.block_ends - now))
+            self._end = BlockEnd(self.block_ends, block_margin(self.block_ends - now))
             self._drains = self._end.drains
         if self.drain_period is not None:
             self._drains = min(self._drains, now + self.drain_period)
@@ -363,9 +355,10 @@ class ManagerMachine:
             self._release(worker)
         if worker.wish == outcome[0]:
             worker.wish = None
+        worker.proven = True
         self._crashes = 0
         began, ended = outcome[3], outcome[4]
-        took = ended - began
+        took = max(0.0, ended - began)
         estimate = self._estimate
         # One long task is believed at once, short ones only by and by.
         if estimate is None or took > estimate:
@@ -415,6 +408,8 @@ class ManagerMachine:
         if worker is None:
             return []
         effects = self._unhold(worker, unclaimed)
+        if worker.held:  # what is left it had claimed
+            worker.proven = True
         cause, reason = worker.verdict or (
             "worker_lost",
             f"worker {number} on {self.info.host} died under the task: {how}",
@@ -426,11 +421,14 @@ class ManagerMachine:
             return effects
         if self.draining is not None:
             return effects + self._assign(now)
-        if worker.verdict is None:
+        if worker.proven:
+            self._crashes = 0  # a task's own fault, which is for the retry policy to judge
+        else:
             self._crashes += 1
             if self._crashes > CRASHES_LIMIT:
                 why = (
-                    f"{self._crashes} workers in a row died without ending a task; the last: {how}"
+                    f"{self._crashes} workers in a row died before they began a task; the last: "
+                    f"{how}"
                 )
                 return [*effects, *self._leave(why, now, orderly=True)]
         return [*effects, self._new_worker(), *self._assign(now)]

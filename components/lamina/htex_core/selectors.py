@@ -8,7 +8,6 @@ It lives in the interchange's process. The object that a program gives is writte
 place of its class and its options; the interchange makes its own from that.
 """
 
-import heapq
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 import attrs
 
 from lamina.htex_core.frames import ManagerInfo
+from lamina.htex_core.ranking import Ranking
 
 __all__ = [
     "BlockIdManagerSelector",
@@ -25,8 +25,6 @@ __all__ = [
     "RandomManagerSelector",
     "TurnManagerSelector",
 ]
-
-SPARE = 64  # entries that may be out of date before a ranking is made anew
 
 
 class ManagerSelector(Protocol):
@@ -117,39 +115,6 @@ class RandomManagerSelector:
         return self._uids[int(chance * len(self._uids))]
 
 
-class _Ranking:
-    """Who is first, by a rank that changes; among equals who got the rank first.
-
-    A heap in which what is out of date stays until it comes to the top, or until there is too
-    much of it: so a change costs the logarithm of their number.
-    """
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[Any, int, str]] = []
-        self._valid: dict[str, tuple[Any, int, str]] = {}
-        self._count = 0
-
-    def put(self, uid: str, rank: Any) -> None:
-        entry = self._valid.get(uid)
-        if entry is not None and entry[0] == rank:
-            return
-        self._count += 1
-        self._valid[uid] = entry = (rank, self._count, uid)
-        heapq.heappush(self._heap, entry)
-        if len(self._heap) > 2 * len(self._valid) + SPARE:
-            self._heap = list(self._valid.values())
-            heapq.heapify(self._heap)
-
-    def drop(self, uid: str) -> None:
-        self._valid.pop(uid, None)
-
-    def first(self) -> str:
-        heap, valid = self._heap, self._valid
-        while valid.get(heap[0][2]) is not heap[0]:
-            heapq.heappop(heap)
-        return heap[0][2]
-
-
 @attrs.define(eq=False)
 class FewestFreeManagerSelector:
     """The manager with the fewest free workers: fills one node before it begins with the next.
@@ -157,7 +122,7 @@ class FewestFreeManagerSelector:
     Whole nodes stay free, for tasks that need many workers of one or to be given back.
     """
 
-    _ranking: _Ranking = attrs.field(factory=_Ranking, init=False)
+    _ranking: Ranking = attrs.field(factory=Ranking, init=False)
 
     def came(self, manager: ManagerInfo) -> None:
         """It may be chosen once it has a free worker."""
@@ -182,7 +147,7 @@ class FewestFreeManagerSelector:
 class MostFreeManagerSelector:
     """The manager with the most free workers: tasks have as much of a node as there is."""
 
-    _ranking: _Ranking = attrs.field(factory=_Ranking, init=False)
+    _ranking: Ranking = attrs.field(factory=Ranking, init=False)
 
     def came(self, manager: ManagerInfo) -> None:
         """It may be chosen once it has a free worker."""
@@ -211,7 +176,7 @@ class BlockIdManagerSelector:
     """
 
     _blocks: dict[str, tuple[int, str]] = attrs.field(factory=dict, init=False)
-    _ranking: _Ranking = attrs.field(factory=_Ranking, init=False)
+    _ranking: Ranking = attrs.field(factory=Ranking, init=False)
 
     def came(self, manager: ManagerInfo) -> None:
         """Its block is noted."""

@@ -133,6 +133,8 @@ def _options(options: Any) -> bool:
     return (
         _number(options.get("walltime", 0))
         and type(options.get("memory_limit", 0)) is int
+        and _amount(options.get("expected", 0))
+        and _texts(options.get("avoid", []))
         and _text(options.get("runner", ""))
         and type(options.get("hints", {})) is dict
         and _wanted(options.get("resources", {}))

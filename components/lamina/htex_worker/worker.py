@@ -114,7 +114,7 @@ class _Worker:
     def _do(self, task: Assignment) -> Report:
         codec = self._codec
         function = None if task.digest is None else self._function(task.digest)
-        began = time.time()
+        began, since = time.time(), time.monotonic()
         try:
             call, args, kwargs = _load_call(codec, task, function)
             options = task.options
@@ -133,7 +133,9 @@ class _Worker:
                 stream.flush()
             except Exception:  # a task closed or replaced it
                 pass
-        return Report(task.attempt, code, began, time.time(), buffers)
+        # The wall clock may be set meanwhile; how long it took is what the manager reckons with.
+        ended = began + time.monotonic() - since
+        return Report(task.attempt, code, began, ended, buffers)
 
 
 class _NotSent(Exception):

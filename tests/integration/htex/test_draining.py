@@ -1,6 +1,7 @@
 """Managers that leave in good order, and blocks that are given nothing for a while."""
 
 import os
+import platform
 import signal
 import time
 from collections import Counter
@@ -9,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from lamina.executors import Site
+from lamina.executors import Call, News, Outcome, Site, TaskRequest
 from lamina.executors_htex import HighThroughputExecutor
 from lamina.providers import LocalProvider
-from lamina.vocabulary import BlockEnded, Event
+from lamina.vocabulary import AttemptId, BlockEnded, Event, ResourcesUnavailable
 from tests.integration.htex.bodies import note
 from tests.integration.htex.conftest import Make
 from tests.integration.htex.world import all_gone, interchange, manager, managers, ran, until
@@ -138,3 +139,30 @@ def test_a_task_that_is_killed_at_the_end_of_its_block_is_told_so(make: Make) ->
     os.kill(first, signal.SIGKILL)
     with pytest.raises(BlockEnded, match="its block was to end about now"):
         future.result(PATIENCE)
+
+
+def test_a_task_waits_for_a_block_in_which_it_can_end(make: Make, site: Site) -> None:
+    provider = OfLimitedTime(min_blocks=1, max_blocks=1, status_polling_interval=0.05)
+    executor = make(provider=provider)
+    first = manager(executor)
+    assert executor.submit(abs, -3).result(PATIENCE) == 3
+    time.sleep(1.5)  # of four, so that there is too little left
+    news: list[News] = []
+    task = TaskRequest(AttemptId(10**6), Call(os.getppid), expected=3.0)
+    executor.launch([task], news.extend)
+    until(lambda: any(isinstance(each, Outcome) for each in news), 60.0)
+    (outcome,) = (each for each in news if isinstance(each, Outcome))
+    assert outcome.failure is None
+    assert all_gone([first])
+    assert "0" not in executor.connected_blocks()
+
+
+def test_a_task_that_avoids_the_only_node_there_is_ends_at_once(make: Make) -> None:
+    executor = make()
+    news: list[News] = []
+    task = TaskRequest(AttemptId(10**6), Call(os.getppid), avoid=[platform.node()])
+    executor.launch([task], news.extend)
+    until(lambda: news)
+    (outcome,) = (each for each in news if isinstance(each, Outcome))
+    assert outcome.failure is not None
+    assert isinstance(outcome.failure.error, ResourcesUnavailable)

@@ -316,7 +316,7 @@ def test_item_09_workers_that_die_at_birth_are_not_replaced_for_ever(
     measure("9, every worker dies at birth", began, left=4 * 0.75 + 3.0)
     assert len(errors) == 5
     for error in errors:
-        assert "workers in a row died without ending a task" in str(error)
+        assert "workers in a row died before they began a task" in str(error)
         assert "SIGABRT" in str(error)
         assert error.started is not HasStarted.YES  # type: ignore[attr-defined]
 

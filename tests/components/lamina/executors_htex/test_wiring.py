@@ -107,3 +107,9 @@ def test_what_cannot_be_written_certainly_has_not_started() -> None:
         assert (failure.cause, failure.started) == (Cause.SERIALIZATION, HasStarted.NO)
         assert isinstance(failure.error, SerializationError)
         assert "cannot be pickled" in str(failure.error)
+
+
+def test_what_it_is_expected_to_take_and_nodes_to_avoid_are_among_the_options() -> None:
+    task = TaskRequest(AttemptId(7), Call(abs, (-3,)), expected=4.0, avoid={"n2", "n1"})
+    (_, _, _, options), _, _ = write(task, PickleCodec())
+    assert options == {"expected": 4.0, "avoid": ["n1", "n2"]}

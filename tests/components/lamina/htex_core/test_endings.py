@@ -2,7 +2,7 @@
 
 import pytest
 
-from lamina.htex_core.endings import BlockEnd, margin
+from lamina.htex_core.endings import BlockEnd, block_margin
 
 
 @pytest.mark.parametrize(
@@ -11,7 +11,7 @@ from lamina.htex_core.endings import BlockEnd, margin
 def test_a_manager_drains_for_a_tenth_of_its_time_and_a_minute_at_most(
     left: float, before: float
 ) -> None:
-    assert margin(left) == before
+    assert block_margin(left) == before
 
 
 @pytest.mark.parametrize(

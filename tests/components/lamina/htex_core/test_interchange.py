@@ -653,3 +653,86 @@ def test_what_is_lost_with_a_manager_about_the_end_of_its_block_was_ended_with_i
     assert early.body[1::2] == [[1], "node_lost"]
     assert late.body[1::2] == [[2], "block_ended"]
     assert "its block was to end about now" in late.body[2]
+
+
+def on(node: str, uid: str) -> list[Any]:
+    return list(info(uid)._replace(host=node))
+
+
+def choosy(attempt: int, **options: Any) -> list[Any]:
+    return [attempt, None, [b""], options]
+
+
+def test_a_task_is_not_given_to_a_node_that_it_avoids_and_waits_for_another() -> None:
+    machine = fresh()
+    register(machine, "a", info=on("n1", "a"))
+    machine.client_frame(ADMIT, ["a"], 0.0)
+    tasks = [choosy(1, avoid=["n1"]), wire(2)]
+    # One that waits for another node stands in nobody's way.
+    assert machine.client_frame(TASKS, tasks, 0.0) == [
+        ToManager(b"a", TASKS, [wire(2)]),
+        ToClient(CREDIT, 19),
+    ]
+    machine.check()
+    register(machine, "b", info=on("n2", "b"))
+    effects = machine.client_frame(ADMIT, ["b"], 0.0)
+    assert ToManager(b"b", TASKS, [wire(1)]) in effects
+    machine.check()
+
+
+def test_a_task_is_given_only_where_it_can_end_in_time() -> None:
+    machine = fresh()
+    register(machine, "a", block_end=[30.0, 3.0])
+    machine.client_frame(ADMIT, ["a"], 0.0)
+    assert machine.client_frame(TASKS, [choosy(1, expected=40.0)], 0.0) == [ToClient(CREDIT, 19)]
+    register(machine, "b")
+    effects = machine.client_frame(ADMIT, ["b"], 0.0)
+    assert ToManager(b"b", TASKS, [wire(1)]) in effects
+    machine.check()
+
+
+def test_how_long_a_task_takes_matters_from_the_first_block_on_that_ends() -> None:
+    machine = fresh()
+    machine.client_frame(TASKS, [choosy(1, expected=40.0), wire(2)], 0.0)
+    register(machine, "a", block_end=[30.0, 3.0])
+    effects = machine.client_frame(ADMIT, ["a"], 0.0)
+    assert ToManager(b"a", TASKS, [wire(2)]) in effects
+    machine.check()
+    assert ToClient(RETURNED, [1]) in machine.client_frame(CANCEL, [1], 0.0)
+    machine.manager_died("a", "killed", 1.0)
+    register(machine, "b")
+    machine.client_frame(ADMIT, ["b"], 1.0)
+    # No block is known to end any more.
+    effects = machine.client_frame(TASKS, [choosy(3, expected=1e9)], 1.0)
+    assert ToManager(b"b", TASKS, [wire(3)]) in effects
+    machine.check()
+
+
+def test_a_task_that_avoids_a_node_is_not_starved_by_those_that_are_sent_ahead() -> None:
+    machine = fresh()
+    register(machine, "a", 8, info=on("n1", "a"))
+    machine.client_frame(ADMIT, ["a"], 0.0)
+    give(machine, 1, 2, 3, 4)
+    machine.client_frame(TASKS, [choosy(9, avoid=["n2"])], 0.0)
+    assert give(machine, 5, 6) == []
+    for number in (1, 2):
+        results = [number, 8, [outcome(number)]]
+        assert len(machine.manager_frame(b"a", RESULTS, 1, results, 0.0)) == 1
+    machine.check()
+    # Now a worker is free: it is the turn of either.
+    effects = machine.manager_frame(b"a", RESULTS, 1, [3, 8, [outcome(3)]], 0.0)
+    effects += machine.manager_frame(b"a", RESULTS, 1, [4, 8, [outcome(4)]], 0.0)
+    sent = [each.body for each in effects if isinstance(each, ToManager)]
+    assert 9 in [task[0] for tasks in sent for task in tasks]
+    machine.check()
+
+
+def test_one_that_asks_for_something_avoids_nodes_as_well() -> None:
+    machine = fresh()
+    for uid, node in (("a", "n1"), ("b", "n2")):
+        register(machine, uid, info=on(node, uid), offer={"cores": 4})
+    machine.client_frame(ADMIT, ["a", "b"], 0.0)
+    task = choosy(1, avoid=["n1"], resources={"cores": 2})
+    asked = [1, None, [b""], {"resources": {"cores": 2}}]
+    assert machine.client_frame(TASKS, [task], 0.0) == [ToManager(b"b", TASKS, [asked])]
+    machine.check()

@@ -251,7 +251,32 @@ def test_a_crash_loop_gives_back_what_waits_and_leaves() -> None:
     assert isinstance(goodbye, SendOut)
     assert isinstance(leave, LeaveNode)
     assert goodbye.kind == GOODBYE
-    assert "11 workers in a row" in leave.reason
+    assert "11 workers in a row died before they began a task" in leave.reason
+
+
+def test_tasks_that_kill_their_workers_are_no_crash_loop() -> None:
+    machine = running()
+    for number in range(30):
+        machine.worker_up(number, 0.0)
+        give(machine, number)
+        effects = machine.worker_died(number, "signal 11", 0, 0.0)
+        assert StartWorker(number + 1) in effects
+    # Nor is it one if the first worker of all that die has run tasks.
+    machine.worker_up(30, 0.0)
+    give(machine, 100)
+    machine.worker_ended_task(30, outcome(100), 1.0)
+    assert StartWorker(31) in machine.worker_died(30, "signal 9", 0, 1.0)
+    assert machine.leaving is None
+
+
+def test_a_clock_that_was_set_back_makes_no_task_shorter_than_nothing() -> None:
+    machine = running()
+    give(machine, 1)
+    machine.worker_ended_task(0, outcome(1, took=-3600.0), 1.0)
+    machine.flush(1.0)
+    give(machine, 2)
+    machine.worker_ended_task(0, outcome(2, took=1.0), 2.0)
+    assert machine.capacity == 1
 
 
 def test_leaving_sends_what_has_ended_and_says_that_there_is_no_room() -> None:

@@ -58,6 +58,8 @@ OPTIONS = {
     "runner": "module:name",
     "new": [1],
     "memory_limit": 9,
+    "expected": 2.5,
+    "avoid": ["n1"],
 }
 WANTED = {"cores": 0.5, "memory": 2**40, "extra": {"licences": 1, "launcher_options": "-v"}}
 REGISTERED = {
@@ -216,6 +218,8 @@ def _can_be_sent(effects: Sequence[Any]) -> None:
         ("manager", REGISTER, {**REGISTERED, "block_end": [1.0]}),
         ("interchange", LOST, ["u", [1], "silent", "closed"]),
         ("client", TASKS, [[1, None, [b"x"], {"memory_limit": 1.5}]]),
+        ("client", TASKS, [[1, None, [b"x"], {"expected": float("nan")}]]),
+        ("client", TASKS, [[1, None, [b"x"], {"avoid": "n1"}]]),
         ("interchange", RESULTS, [1, 1, []]),
     ],
 )

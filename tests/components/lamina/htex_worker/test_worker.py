@@ -1,6 +1,7 @@
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -169,3 +170,18 @@ def test_the_cores_of_a_task_are_its_own_while_it_runs(manager: _Manager) -> Non
     for cpus, seen in (([one], {one}), (None, every)):
         manager.give(os.sched_getaffinity, 0, **({} if cpus is None else {"cpus": cpus}))
         assert CODEC.load(manager.outcome().buffers) == seen
+
+
+def test_how_long_a_task_took_does_not_hang_on_a_clock_that_is_set_meanwhile(
+    manager: _Manager,
+) -> None:
+    def set_back() -> None:
+        time.time = lambda: 0.0  # type: ignore[assignment]
+
+    real = time.time
+    try:
+        manager.give(set_back)
+        report = manager.outcome()
+    finally:
+        time.time = real
+    assert 0.0 <= report.ended - report.began < 5.0
