@@ -70,6 +70,8 @@ def test_a_deleted_block_is_replaced(make: Make) -> None:
     assert all(isinstance(error, NodeLost | WorkerLost | BlockEnded) for error in failed)
     until(lambda: len(queue()) == 1)
     assert queue() != [job]
+    states = {one.job: one.state for one in executor.blocks() if one.over}
+    assert states == {job: "cancelled_by_others"}
 
 
 def test_a_program_that_is_killed_leaves_no_job(tmp_path: Path) -> None:
