@@ -15,8 +15,6 @@ end of their block; that is no loss either.
 
 from collections import deque
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import NamedTuple
 
 import attrs
 
@@ -25,6 +23,7 @@ from lamina.blocks.effects import BlockEffect, CancelJobs, Drain, Fail, SubmitBl
 from lamina.blocks.guard import Guard
 from lamina.blocks.pace import Pace
 from lamina.blocks.states import BAD, WAITING, BlockState, end_of, said_of
+from lamina.blocks.work import Work, busy_in, drains, idle_of, last_busy_in
 from lamina.providers import JobStatus
 from lamina.scaling import (
     BlockErrorPolicy,
@@ -36,32 +35,10 @@ from lamina.scaling import (
 )
 from lamina.vocabulary import BlockId, JobId
 
-__all__ = ["BlockKeeper", "ManagerWork", "Work"]
+__all__ = ["BlockKeeper"]
 
 _KEPT = 1000  # endings that a policy is shown
 _NOBODYS = frozenset({BlockState.CANCELLED, BlockState.WALLTIME})
-
-
-class ManagerWork(NamedTuple):
-    """What a manager has to do."""
-
-    busy: int
-    """Workers that have a task."""
-    idle_since: float | None
-    """Since when none has; None while one has."""
-    draining: bool = False
-    """Whether it is given no more tasks, and leaves when it has none left."""
-
-
-class Work(NamedTuple):
-    """What there is to do at one moment."""
-
-    outstanding: int
-    """Unresolved tasks."""
-    finished: int = 0
-    """Tasks that were resolved since the start."""
-    managers: Mapping[str, ManagerWork] = MappingProxyType({})
-    """What each has; one that is not named is taken to be busy as long as there is work."""
 
 
 @attrs.define
@@ -133,7 +110,7 @@ class BlockKeeper:
         for held in self._blocks.values():
             if held.proves_itself(now, self.guards.young):
                 self._guard.proved()
-            if held.stays and held.managers and _drains(held, work):
+            if held.stays and held.managers and drains(held, work):
                 held.drained_since = now
         target = self.strategy.target(self._view(now, work))
         if not self._begun:
@@ -331,15 +308,16 @@ class BlockKeeper:
         self._work.append((now, work.outstanding))
         while now - self._work[0][0] > self.max_idletime:
             self._work.popleft()
-        busy = sum(_busy(held, work) for held in self._blocks.values())
+        busy = sum(busy_in(held, work) for held in self._blocks.values())
         self._pace.look(now, min(work.outstanding, busy), work.finished)
 
     def _view(self, now: float, work: Work) -> BlocksView:
         staying = [held for held in self._blocks.values() if held.stays]
-        for held, idle in zip(staying, self._idle(staying, work), strict=True):
+        each = idle_of(staying, work, self.parallelism, self.slots_per_block)
+        for held, idle in zip(staying, each, strict=True):
             if not idle:
                 held.idle_since = None
-            elif (last := _last_busy(held, work)) is not None:
+            elif (last := last_busy_in(held, work)) is not None:
                 held.idle_since = last
             elif held.idle_since is None:
                 held.idle_since = now
@@ -353,7 +331,7 @@ class BlockKeeper:
                     block=held.name,
                     waiting=held.waiting,
                     slots=held.slots,
-                    busy=_busy(held, work),
+                    busy=busy_in(held, work),
                     idle_since=held.idle_since,
                 )
                 for held in staying
@@ -368,47 +346,12 @@ class BlockKeeper:
             max_idletime=self.max_idletime,
         )
 
-    def _idle(self, staying: list[Block], work: Work) -> list[bool]:
-        """Of each block, whether it has nothing to do now, or is not needed where it waits."""
-        needed = max(1.0, work.outstanding * self.parallelism) if work.outstanding else 0.0
-        needed -= sum(held.slots for held in staying)
-        idle = []
-        for held in staying:  # the oldest first: of those that wait, the youngest are too many
-            if held.waiting:
-                idle.append(needed <= 0)
-                needed -= self.slots_per_block
-            else:
-                idle.append(not _busy(held, work))
-        return idle
-
-
-def _busy(held: Block, work: Work) -> int:
-    """Tasks that run there; of a manager of which nothing was heard, as many as it can have."""
-    busy = 0
-    for manager, slots in held.managers.items():
-        told = work.managers.get(manager)
-        busy += (slots if work.outstanding else 0) if told is None else told.busy
-    return busy
-
-
-def _last_busy(held: Block, work: Work) -> float | None:
-    """When one of its managers last had a task, if all of them say."""
-    said = [work.managers[one].idle_since for one in held.managers if one in work.managers]
-    known = [at for at in said if at is not None]
-    return max(known) if known and len(known) == len(held.managers) else None
-
-
-def _drains(held: Block, work: Work) -> bool:
-    """Whether all of its managers drain, whoever told them to."""
-    told = [work.managers.get(manager) for manager in held.managers]
-    return all(one is not None and one.draining for one in told)
-
 
 def _rank(held: Block, work: Work) -> tuple[int, float]:
     """Smaller goes sooner."""
     if held.waiting:
         return 1, -int(held.name)
-    busy = _busy(held, work)
+    busy = busy_in(held, work)
     return (2, busy) if busy else (0, held.idle_since or 0.0)
 
 
