@@ -61,7 +61,19 @@ from lamina.retry_policy import (
     Trouble,
 )
 from lamina.routing import LeastLoaded, RoundRobin
-from lamina.scaling import FailingBlocks, NoScaling, Off, Quarantine, Simple
+from lamina.scaling import (
+    AllFailed,
+    AnyFailed,
+    FailingBlocks,
+    Guards,
+    HtexAutoScale,
+    LastFailed,
+    NoScaling,
+    Off,
+    Quarantine,
+    Simple,
+    Steady,
+)
 from lamina.staging import FileCopyStaging, SharedFileStaging
 from lamina.staging_archive import ArchiveStaging
 from lamina.staging_fsspec import FsspecStaging
@@ -185,8 +197,13 @@ OPTIONS: list[tuple[str, str, Callable[..., object]]] = [
     ("parts", "GiveUp", GiveUp),
     ("parts", "JsonLinesSink", JsonLinesSink),
     ("parts", "MemorySink", MemorySink),
+    ("parts", "Steady", Steady),
+    ("parts", "Guards of an executor", Guards),
     ("parts", "FailingBlocks", FailingBlocks),
     ("parts", "Quarantine", Quarantine),
+    ("parts", "AnyFailed", AnyFailed),
+    ("parts", "AllFailed", AllFailed),
+    ("parts", "LastFailed", LastFailed),
     ("parts", "NodeBinder", NodeBinder),
     ("parts", "MPIBinder", MPIBinder),
     ("staging", "FileCopyStaging", FileCopyStaging),
@@ -206,6 +223,7 @@ WITHOUT_OPTIONS = [
     Default,
     FewestFreeManagerSelector,
     FirstInFirstOut,
+    HtexAutoScale,
     LeastLoaded,
     LocalChannel,
     MostFreeManagerSelector,

@@ -1,5 +1,19 @@
 """The blocks of one executor: a machine that keeps as many as its strategy wants."""
 
-from lamina.blocks.machine import BlockEffect, BlockKeeper, CancelJobs, Fail, SubmitBlock
+from lamina.blocks.effects import BlockEffect, CancelJobs, Drain, Fail, SubmitBlock, Turned
+from lamina.blocks.machine import BlockKeeper
+from lamina.blocks.states import BlockState
+from lamina.blocks.work import ManagerWork, Work
 
-__all__ = ["BlockEffect", "BlockKeeper", "CancelJobs", "Fail", "SubmitBlock"]
+__all__ = [
+    "BlockEffect",
+    "BlockKeeper",
+    "BlockState",
+    "CancelJobs",
+    "Drain",
+    "Fail",
+    "ManagerWork",
+    "SubmitBlock",
+    "Turned",
+    "Work",
+]

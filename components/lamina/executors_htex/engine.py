@@ -25,6 +25,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeAlias
 from weakref import ref
 
+from lamina.blocks import ManagerWork, Work
 from lamina.codec import Codec, Content
 from lamina.executors import News, Outcome, Report, Site, Started, TaskRequest
 from lamina.executors_htex.blocks import Blocks
@@ -108,11 +109,20 @@ class Engine:
         self._shared: dict[bytes, ref[Content]] = {}
         self._repeats = Repeats()
         self._closed = False
+        self._taken = 0
+        """Attempts that were ever launched."""
         self._hangup, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._io_awake = True
         self._socket_dir: str | None = None
         self._addressed = False
-        self._blocks = Blocks(settings, site, self.directory, self.outstanding, self._fail)
+        self._blocks = Blocks(
+            settings,
+            site,
+            self.directory,
+            self.work,
+            lambda block: self.drain((), (block,)),
+            self._fail,
+        )
         self.guard = guard_of(settings, site, drain=self.drain, hold=self.hold, unhold=self.unhold)
         self._config = self._interchange_config()
         self._threads = [
@@ -166,6 +176,7 @@ class Engine:
                     owners.pop(task.attempt, None)
                 return False
             before = machine.outstanding
+            self._taken += len(sent)
             self._perform(machine.submitted(sent, self._told_of(shared)))
             short = before <= machine.slots < machine.outstanding
             link = self._link
@@ -174,7 +185,6 @@ class Engine:
                     self._flush(link)
                 elif not self._io_awake:
                     self._wake_io()
-        self._blocks.used = True
         if short:
             self._blocks.stir()
         if bad:
@@ -214,6 +224,16 @@ class Engine:
     def outstanding(self) -> int:
         """Unresolved attempts."""
         return self._machine.outstanding
+
+    def work(self) -> Work:
+        """What there is to do."""
+        with self._lock:
+            machine = self._machine
+            managers = {
+                uid: ManagerWork(load.busy, load.idle_since, load.draining)
+                for uid, load in machine.loads.items()
+            }
+            return Work(machine.outstanding, self._taken - machine.outstanding, managers)
 
     def slots(self) -> int:
         """Workers that may be given tasks."""
@@ -309,7 +329,7 @@ class Engine:
             elif type(effect) is Ready:
                 self._note_address(effect.body["address"])
             elif type(effect) is Broken:
-                self._blocks.stop()
+                self._blocks.give_up()
         if news:
             self._deliveries.put(news)
 

@@ -3,7 +3,7 @@
 import copy
 import os
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from lamina.codec import Codec
@@ -24,10 +24,18 @@ from lamina.executors_htex.plan import ExecutorPlan, plan_of
 from lamina.executors_htex.settings import Settings
 from lamina.executors_htex.standing import BlockStanding
 from lamina.htex_core import PROTOCOL, ManagerSelector, QueueOrder
-from lamina.plugins import resolve
+from lamina.plugins import construct, resolve
 from lamina.providers import LocalProvider, Provider
 from lamina.resources import ResourceBinder
-from lamina.scaling import Quarantine, ScalingStrategy, Simple
+from lamina.scaling import (
+    BlockErrorPolicy,
+    FailingBlocks,
+    Guards,
+    HtexAutoScale,
+    Off,
+    Quarantine,
+    ScalingStrategy,
+)
 from lamina.vocabulary import AttemptId, BlockId, UsageError
 
 __all__ = ["HighThroughputExecutor"]
@@ -61,7 +69,12 @@ class HighThroughputExecutor(PoolFace):
         heartbeat_threshold: Seconds of silence after which a node is given up.
         max_idletime: Seconds that a block may be idle before it is given back.
         drain_period: Seconds after its start when a manager drains and leaves; None for never.
-        strategy: How many blocks there should be; None for ``Simple()``.
+        strategy: How many blocks there should be: ``"none"``, ``"simple"``,
+            ``"htex_auto_scale"``, ``"steady"``, or an object; None for ``HtexAutoScale()``.
+        strategy_period: Seconds between two looks at how much work there is, at the most.
+        block_error_handler: When blocks that end badly end the executor: True for
+            ``FailingBlocks()``, False for never, a name such as ``"all_failed"``, or an object.
+        guards: What is never asked of a batch system; None for ``Guards()``.
         queue_order: Which task is next; None for ``PriorityFirst()``.
         manager_selector: Which node gets it; None for ``TurnManagerSelector()``.
         prefetch_capacity: How many tasks a manager holds beyond those that its workers can run;
@@ -105,7 +118,10 @@ class HighThroughputExecutor(PoolFace):
         heartbeat_threshold: float | str = 120.0,
         max_idletime: float | str = 120.0,
         drain_period: float | str | None = None,
-        strategy: ScalingStrategy | None = None,
+        strategy: ScalingStrategy | str | Mapping[str, Any] | None = None,
+        strategy_period: float | str = 5.0,
+        block_error_handler: BlockErrorPolicy | str | Mapping[str, Any] | bool = True,
+        guards: Guards | None = None,
         queue_order: QueueOrder | None = None,
         manager_selector: ManagerSelector | None = None,
         prefetch_capacity: int | None = None,
@@ -135,7 +151,10 @@ class HighThroughputExecutor(PoolFace):
             heartbeat_threshold=heartbeat_threshold,
             max_idletime=max_idletime,
             drain_period=drain_period,
-            strategy=Simple() if strategy is None else strategy,
+            strategy=HtexAutoScale() if strategy is None else _strategy(strategy),
+            strategy_period=strategy_period,
+            block_error_policy=_policy(block_error_handler),
+            guards=Guards() if guards is None else guards,
             queue_order=queue_order,
             manager_selector=manager_selector,
             prefetch_capacity=prefetch_capacity,
@@ -248,8 +267,8 @@ class HighThroughputExecutor(PoolFace):
     def scale(self, blocks: int | None) -> None:
         """Have so many blocks from now on, whatever the strategy says; None: as it says.
 
-        The provider's ``min_blocks`` and ``max_blocks`` hold all the same, and a block is given
-        back only while no task is unresolved.
+        The provider's ``min_blocks`` and ``max_blocks`` hold all the same, and a block with tasks
+        gets no more of them and goes when it has none left.
 
         Raises:
             NotStartedError: It was not started, or has been closed.
@@ -343,3 +362,18 @@ class HighThroughputExecutor(PoolFace):
             ConfigErrors: Options contradict each other; the text names each, and what would work.
         """
         return plan_of(self.settings)
+
+
+def _policy(handler: Any) -> Any:
+    """What users may write, as a policy; what is none is complained of with everything else."""
+    if handler is True or handler is None:
+        return FailingBlocks()
+    return (
+        Off()
+        if handler is False
+        else construct("block_error_policies", handler, path="block_error_handler")
+    )
+
+
+def _strategy(strategy: Any) -> Any:
+    return construct("scaling", strategy, path="strategy")

@@ -15,7 +15,7 @@ from lamina.htex_core import ManagerSelector, PriorityFirst, QueueOrder, write_p
 from lamina.plugins import ConfigErrors, Mistake
 from lamina.providers import Provider
 from lamina.resources import NodeBinder, ResourceBinder, read_node
-from lamina.scaling import Quarantine, ScalingStrategy
+from lamina.scaling import BlockErrorPolicy, Guards, Quarantine, ScalingStrategy
 from lamina.vocabulary import ConfigError, read_gibibytes, read_seconds
 
 __all__ = ["Settings"]
@@ -36,6 +36,7 @@ _HOST = re.compile(r"[0-9A-Za-z._:-]+")
 # What an object of each kind can do at the least.
 _PROVIDER = ("blocks_are_local", "cancel", "init_blocks", "max_blocks", "poll", "submit")
 _STRATEGY = ("target",)
+_POLICY = ("verdict",)
 _ORDER = ("key",)
 _SELECTOR = ("came", "changed", "choose", "gone")
 _LIKE = "RandomManagerSelector()"
@@ -108,6 +109,9 @@ class Settings:
     max_idletime: float = attrs.field(default=120.0, converter=_seconds)
     drain_period: float | None = attrs.field(default=None, converter=_perhaps_seconds)
     strategy: ScalingStrategy
+    strategy_period: float = attrs.field(default=5.0, converter=_seconds)
+    block_error_policy: BlockErrorPolicy
+    guards: Guards = attrs.field(factory=Guards)
     queue_order: QueueOrder | None = None
     manager_selector: ManagerSelector | None = None
     prefetch_capacity: int | None = None
@@ -207,6 +211,13 @@ def _of_parts(settings: Any) -> Iterator[str]:
         yield f"provider is {settings.provider!r:.100}; it must be one, such as LocalProvider()"
     if not _is_such(settings.strategy, _STRATEGY):
         yield f"strategy is {settings.strategy!r:.100}; it must be one, such as Simple()"
+    if not _is_such(settings.block_error_policy, _POLICY):
+        yield (
+            f"block_error_handler is {settings.block_error_policy!r:.100}; it must be True, False, "
+            "the name of a policy, or one, such as FailingBlocks(); a function of Parsl is none"
+        )
+    if not isinstance(settings.guards, Guards):
+        yield f"guards is {settings.guards!r:.100}; it must be such as Guards(max_young=5)"
     order, selector = settings.queue_order, settings.manager_selector
     if order is not None and not _is_such(order, _ORDER):
         yield f"queue_order is {order!r:.100}; it must be one, such as ShortestFirst()"
@@ -306,7 +317,7 @@ def _of_ports(port: Any, ports: Any) -> Iterator[str]:
 
 def _of_durations(settings: Any) -> Iterator[str]:
     right = []
-    for name in ("heartbeat_period", "heartbeat_threshold", "max_idletime"):
+    for name in ("heartbeat_period", "heartbeat_threshold", "max_idletime", "strategy_period"):
         value = getattr(settings, name)
         if not isinstance(value, float):
             yield f'{name} is {value!r:.100}; write seconds, 0 or more, or such as "2 min"'

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 
 import attrs
 
-from lamina.providers import TERMINAL_STATES, JobStatus
-from lamina.vocabulary import BlockId, JobId
+from lamina.blocks import BlockState, Turned
+from lamina.vocabulary import BlockId
 
 __all__ = ["BlockStanding", "Standings"]
 
-REQUESTED, REFUSED, CANCELLED = "requested", "refused", "cancelled"
-_OVER = {REFUSED, *(state.value for state in TERMINAL_STATES)}
+_OVER = {state.value for state in BlockState if state.over}
 _MOST_ENDED = 50  # ended blocks that are still shown
 
 
@@ -22,9 +21,11 @@ class BlockStanding:
     block: str
     job: str | None = None
     """The batch system's name for it; None before it has one."""
-    state: str = REQUESTED
-    """``requested``, ``refused``, or what the batch system says: the values of ``JobState``."""
+    state: str = BlockState.REQUESTED.value
+    """A value of ``BlockState``; where the block is over, it is the cause of its end."""
     reason: str = ""
+    exit_code: int | None = None
+    """The job's, where it has ended and that is known; negative numbers are signals."""
     managers: int = 0
     """Nodes that are connected now."""
     slots: int = 0
@@ -39,7 +40,7 @@ class BlockStanding:
 
 
 class Standings:
-    """All blocks of one run. Each method returns the block's standing if its state is new."""
+    """All blocks of one run."""
 
     def __init__(self) -> None:
         self._blocks: OrderedDict[BlockId, BlockStanding] = OrderedDict()
@@ -57,23 +58,20 @@ class Standings:
         for name in over[:-_MOST_ENDED]:
             del self._blocks[name]
 
-    def submitted(self, block: BlockId, job: JobId) -> None:
-        """The provider has taken the request."""
-        self._blocks[block] = attrs.evolve(self._blocks[block], job=job)
-
-    def refused(self, block: BlockId, why: str, now: float) -> BlockStanding | None:
-        """The provider has not."""
-        return self._turn(block, REFUSED, why, now)
-
-    def told(self, job: JobId, status: JobStatus, now: float) -> BlockStanding | None:
-        """The batch system has said something of a job."""
-        block = self._block_of(job)
-        return None if block is None else self._turn(block, status.state.value, status.reason, now)
-
-    def cancelled(self, job: JobId, now: float) -> BlockStanding | None:
-        """We have given it back."""
-        block = self._block_of(job)
-        return None if block is None else self._turn(block, CANCELLED, "given back", now)
+    def turned(self, turned: Turned, now: float) -> BlockStanding | None:
+        """It stands elsewhere than before; None where that is no news, or only its reason is."""
+        before = self._blocks.get(turned.block)
+        if before is None or before.over:
+            return None
+        self._blocks[turned.block] = after = attrs.evolve(
+            before,
+            job=turned.job,
+            state=turned.state.value,
+            reason=turned.reason,
+            exit_code=turned.exit_code,
+            since=now if turned.state.value != before.state else before.since,
+        )
+        return None if after.state == before.state else after
 
     def manager_came(self, block: BlockId, manager: str, slots: int) -> None:
         """A node of the block is connected."""
@@ -87,19 +85,6 @@ class Standings:
         self._count(block)
         if not left:
             self._slots.pop(block, None)
-
-    def _block_of(self, job: JobId) -> BlockId | None:
-        # The last one first: a provider may use the name of an ended job again.
-        blocks = reversed(self._blocks.items())
-        return next((block for block, standing in blocks if standing.job == job), None)
-
-    def _turn(self, block: BlockId, state: str, reason: str, now: float) -> BlockStanding | None:
-        before = self._blocks[block]
-        if before.over or before.state == state:
-            return None
-        turned = attrs.evolve(before, state=state, reason=reason, since=now)
-        self._blocks[block] = turned
-        return turned
 
     def _count(self, block: BlockId) -> None:
         if block in self._blocks:

@@ -2,6 +2,7 @@
 
 from lamina.hosting.configuration import EndpointConfig, read_config
 from lamina.hosting.doctor import examine
+from lamina.hosting.door import ask
 from lamina.hosting.endpoint import Endpoint
 from lamina.hosting.findings import Finding
 from lamina.hosting.futures import TaskFuture
@@ -17,6 +18,7 @@ __all__ = [
     "Submitter",
     "TaskFuture",
     "TaskOptions",
+    "ask",
     "examine",
     "read_config",
     "read_record",

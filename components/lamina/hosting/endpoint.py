@@ -30,6 +30,7 @@ from lamina.executors import (
 from lamina.executors_htex import BlockStanding
 from lamina.hosting.configuration import ConfigSource, read_config
 from lamina.hosting.directories import fresh_directory
+from lamina.hosting.door import Door
 from lamina.hosting.futures import TaskFuture
 from lamina.hosting.record import RecordSink
 from lamina.hosting.submitting import Submitter, TaskOptions
@@ -42,6 +43,7 @@ __all__ = ["Endpoint"]
 class _HasBlocks(Protocol):
     def blocks(self) -> Sequence[BlockStanding]: ...
     def scale(self, blocks: int | None) -> None: ...
+    def drain(self, block_id: str | None = None) -> None: ...
 
 
 @attrs.define(eq=False)
@@ -79,6 +81,7 @@ class Endpoint(Submitter):
         self._taking = False
         self._events: Dispatcher | None = None
         self._rare: Dispatcher | None = None
+        self._door: Door | None = None
 
     @property
     def executors(self) -> Mapping[str, Executor]:
@@ -111,7 +114,8 @@ class Endpoint(Submitter):
             directory = fresh_directory(self.config.run_dir)
             if self.config.event_sinks:
                 self._events = Dispatcher(self.config.event_sinks)
-            self._rare = Dispatcher([RecordSink(directory, self.blocks)])
+            self._door = Door(self._asked)
+            self._rare = Dispatcher([RecordSink(directory, self.blocks, self._door.path)])
             self._site = Site(run_dir=directory, clock=self._clock, emit=self._tell)
             self._tell([Event(self._clock.wall(), "endpoint.started", {"run_dir": str(directory)})])
             started: list[Executor] = []
@@ -161,8 +165,8 @@ class Endpoint(Submitter):
     def scale(self, blocks: int | None, *, executor: str | None = None) -> None:
         """Have so many blocks from now on; None leaves it to the strategy again.
 
-        The provider's ``min_blocks`` and ``max_blocks`` hold all the same, and a block is given
-        back only while its executor has no unresolved task.
+        The provider's ``min_blocks`` and ``max_blocks`` hold all the same, and a block with tasks
+        gets no more of them and goes when it has none left.
 
         Raises:
             UsageError: There is no executor of that label, or it has no blocks.
@@ -176,6 +180,43 @@ class Endpoint(Submitter):
             msg = f"blocks is {blocks!r}; it must be a whole number, 0 or more, or None"
             raise UsageError(msg)
         found.scale(blocks)
+
+    def drain(self, block: str | None = None, *, executor: str | None = None) -> None:
+        """Let a block leave in good order, or all that there are; no task fails of it.
+
+        They are given no more tasks, and leave when what they run has ended. This does not wait;
+        where there is work for it, or fewer than ``min_blocks`` are left, new ones are asked for.
+
+        Args:
+            block: One block; None for all.
+            executor: The label of one; None for all that have blocks, or for the only one of
+                these where a block is named.
+
+        Raises:
+            UsageError: There is no such executor or block, or none that has blocks.
+            NotStartedError: The endpoint does not run.
+        """
+        if executor is None:
+            found = [one for one in self._executors.values() if isinstance(one, _HasBlocks)]
+        else:
+            named = self._named(executor)
+            found = [named] if isinstance(named, _HasBlocks) else []
+        if not found:
+            msg = f"{'no executor' if executor is None else repr(executor)} has blocks to drain"
+            raise UsageError(msg)
+        if block is not None and len(found) > 1:
+            labels = ", ".join(self._executors)
+            msg = f"block {block!r} may be of several executors; name one of: {labels}"
+            raise UsageError(msg)
+        for one in found:
+            one.drain(block)
+
+    def _asked(self, request: Mapping[str, Any]) -> None:
+        """What another program of this user wants."""
+        if request.get("do") != "drain":
+            msg = f"this endpoint cannot {request.get('do')!r:.100}; it can drain"
+            raise UsageError(msg)
+        self.drain(request.get("block"), executor=request.get("executor"))
 
     # Tasks.
 
@@ -279,6 +320,9 @@ class Endpoint(Submitter):
             self._rare(events)
 
     def _end(self, executors: Sequence[Executor], timeout: float | None) -> None:
+        if self._door is not None:
+            self._door.close()
+            self._door = None
         for executor in executors:
             executor.close(timeout)
         site, self._site = self._site, None

@@ -29,6 +29,8 @@ class Record:
     """Whether it has shut down in order."""
     blocks: Mapping[str, Sequence[BlockStanding]]
     """The blocks of each executor."""
+    door: str = ""
+    """The path of the socket at which it can be asked; empty where it cannot be."""
 
     @property
     def lives(self) -> bool | None:
@@ -51,9 +53,12 @@ class RecordSink:
     """Writes the record anew when something has happened to a block."""
 
     def __init__(
-        self, run_dir: Path, blocks: Callable[[], Mapping[str, Sequence[BlockStanding]]]
+        self,
+        run_dir: Path,
+        blocks: Callable[[], Mapping[str, Sequence[BlockStanding]]],
+        door: str = "",
     ) -> None:
-        self._path, self._blocks = run_dir / FILE, blocks
+        self._path, self._blocks, self._door = run_dir / FILE, blocks, door
         self._last: dict[str, dict[str, BlockStanding]] = {}
 
     def take(self, events: Sequence[Event]) -> None:
@@ -94,6 +99,7 @@ class RecordSink:
             "host": platform.node(),
             "program": list(own_identity()),
             "ended": ended,
+            "door": self._door,
             "blocks": {
                 label: [attrs.asdict(one) for one in some.values()]
                 for label, some in self._last.items()
@@ -123,6 +129,7 @@ def read_record(run_dir: Path) -> Record:
             host=record["host"],
             program=Identity(*record["program"]),
             ended=record["ended"],
+            door=record.get("door", ""),
             blocks={
                 label: tuple(BlockStanding(**one) for one in some)
                 for label, some in record["blocks"].items()

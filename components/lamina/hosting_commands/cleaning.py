@@ -13,6 +13,7 @@ from lamina.vocabulary import UsageError
 
 __all__ = ["clean"]
 
+_OURS = (["interchange"], ["endpoint"])
 YOUNG = 60.0  # seconds; a socket's directory is there before the socket
 
 
@@ -59,7 +60,7 @@ def _is_dead(path: Path) -> bool:
     if names == []:
         return time.time() - facts.st_mtime > YOUNG
     # Whatever else is called lamina-… is none of ours, and stays.
-    return names == ["interchange"] and not _listens(path / "interchange")
+    return names in _OURS and not _listens(path / names[0])
 
 
 def _listens(path: Path) -> bool:

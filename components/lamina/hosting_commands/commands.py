@@ -14,6 +14,7 @@ import attrs
 
 from lamina.hosting_commands.tables import table
 from lamina.plugins import catalogue
+from lamina.vocabulary import UsageError
 
 __all__ = ["COMMANDS", "Said", "add_commands", "run_command"]
 
@@ -44,10 +45,15 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "plugins", help="list the plug-ins that are installed, and what is promised of them"
     )
     blocks = commands.add_parser("blocks", help="show the blocks of an endpoint")
+    drain = commands.add_parser(
+        "drain", help="let the blocks of a running endpoint leave in good order"
+    )
+    drain.add_argument("--executor", metavar="LABEL", help="those of this one (default: of all)")
+    drain.add_argument("--block", metavar="ID", help="this one (default: all that there are)")
     cleanup = commands.add_parser(
         "cleanup", help="remove keys and sockets that killed programs have left"
     )
-    for command in (blocks, cleanup):
+    for command in (blocks, drain, cleanup):
         command.add_argument(
             "run_dir",
             type=Path,
@@ -127,6 +133,20 @@ def _blocks(options: argparse.Namespace) -> Said:
     return Said(f"{first}\n{table([heading, *rows])}")
 
 
+def _drain(options: argparse.Namespace) -> Said:
+    from lamina.hosting import ask, read_record
+
+    record = read_record(options.run_dir)
+    if record.lives is not True:
+        where = "has ended" if record.lives is False else f"runs on {record.host}, or has ended"
+        msg = f"the endpoint of {record.run_dir} {where}; ask where it runs, while it does"
+        raise UsageError(msg)
+    ask(record.door, {"do": "drain", "executor": options.executor, "block": options.block})
+    what = "all blocks" if options.block is None else f"block {options.block}"
+    of = "" if options.executor is None else f" of {options.executor}"
+    return Said(f"{what}{of}: no more tasks are begun there; `blocks` shows what has left")
+
+
 def _cleanup(options: argparse.Namespace) -> Said:
     from lamina.hosting_commands.cleaning import clean
 
@@ -139,6 +159,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], Said]] = MappingProxyType(
         "blocks": _blocks,
         "cleanup": _cleanup,
         "doctor": _doctor,
+        "drain": _drain,
         "plan": _plan,
         "plugins": _plugins,
     }

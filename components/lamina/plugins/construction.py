@@ -18,6 +18,7 @@ __all__ = ["NESTED", "construct"]
 
 NESTED: Mapping[str, str] = types.MappingProxyType(
     {
+        "block_error_handler": "block_error_policies",
         "block_error_policy": "block_error_policies",
         "channel": "channels",
         "channels": "channels",

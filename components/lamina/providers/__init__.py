@@ -13,6 +13,7 @@ from lamina.providers.protocol import (
     Provider,
     ProviderError,
     ProviderUnavailable,
+    SubmitDeferred,
     SubmitRejected,
 )
 
@@ -28,6 +29,7 @@ __all__ = [
     "Provider",
     "ProviderError",
     "ProviderUnavailable",
+    "SubmitDeferred",
     "SubmitRejected",
     "TERMINAL_STATES",
 ]

@@ -19,6 +19,7 @@ __all__ = [
     "Provider",
     "ProviderError",
     "ProviderUnavailable",
+    "SubmitDeferred",
     "SubmitRejected",
 ]
 
@@ -39,6 +40,23 @@ class SubmitRejected(ProviderError):
             f"{self.command} refused block {self.block!r} (exit status {self.status}): "
             f"{self.said.strip() or 'it gave no reason'}. "
             "Check the partition, account and walltime in the provider's options."
+        )
+
+
+class SubmitDeferred(ProviderError):
+    """The batch system refused a block for now, as for a limit on how many jobs a user may have.
+
+    It may take it later, and nothing is wrong with the request.
+    """
+
+    def __init__(self, block: str, command: str, said: str) -> None:
+        super().__init__(block, command, said)
+        self.block, self.command, self.said = block, command, said
+
+    def __str__(self) -> str:
+        return (
+            f"{self.command} takes no block now ({self.block!r}): {self.said.strip()}. "
+            "It is asked again, less and less often; a smaller max_blocks stays below the limit."
         )
 
 
@@ -189,6 +207,7 @@ class Provider(Protocol):
 
         Raises:
             SubmitRejected: It said no; asking again will not help.
+            SubmitDeferred: It said: not now.
             ProviderUnavailable: It gave no answer; asking again may help.
         """
         ...

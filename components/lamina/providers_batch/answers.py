@@ -1,5 +1,6 @@
 """What is asked of a batch system, and what its answers come to."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from lamina.providers import JobStatus
@@ -7,6 +8,7 @@ from lamina.vocabulary import JobId
 
 __all__ = [
     "Accepted",
+    "Deferred",
     "Invocation",
     "Listing",
     "NoAnswer",
@@ -14,6 +16,7 @@ __all__ = [
     "Refused",
     "Sighting",
     "SubmitAnswer",
+    "refusal",
 ]
 
 
@@ -42,6 +45,12 @@ class Refused(NamedTuple):
     said: str
 
 
+class Deferred(NamedTuple):
+    """It takes no job now, because of a limit on how many there may be; it may later."""
+
+    said: str
+
+
 class NoAnswer(NamedTuple):
     """It gave no answer, or one that makes no sense."""
 
@@ -65,6 +74,11 @@ class Sighting(NamedTuple):
     """Whether it has ended and stays in the queue until somebody removes it."""
 
 
-SubmitAnswer: TypeAlias = Accepted | Refused | NoAnswer
+SubmitAnswer: TypeAlias = Accepted | Refused | Deferred | NoAnswer
 Listing: TypeAlias = dict[JobId, Sighting]
 """The jobs of one answer. What is not in it was not there."""
+
+
+def refusal(said: str, later: Sequence[str]) -> Refused | Deferred:
+    """A submission that was turned down; ``later`` are words of those that may be taken later."""
+    return Deferred(said) if any(words in said for words in later) else Refused(said)

@@ -20,9 +20,9 @@ from lamina.providers_batch.answers import (
     Listing,
     NoAnswer,
     NotKept,
-    Refused,
     Sighting,
     SubmitAnswer,
+    refusal,
 )
 from lamina.providers_batch.dialect import BatchJob
 from lamina.providers_batch.scripts import short_name, written
@@ -38,6 +38,8 @@ _ATTRIBUTES = (
     "ClusterId,JobStatus,HoldReason,ExitCode,ExitBySignal,ExitSignal,JobBatchName,RemoveReason",
 )
 _NOT_NOW = ("Failed to connect", "Can't find address", "Failed to fetch ads", "SECMAN")
+# What is said where a limit on the number of jobs is reached.
+_LATER = ("would exceed MAX_JOBS",)
 _GONE = ("Couldn't find/remove all jobs", "not found", "already been removed")
 
 STATES = {
@@ -99,7 +101,7 @@ class CondorDialect:
         if done.status != 0:
             if any(words in said for words in _NOT_NOW):
                 return NoAnswer(said)
-            return Refused(said)
+            return refusal(said, _LATER)
         match = _ANSWER.search(done.stdout)
         if match is None:
             return NoAnswer(f"condor_submit has printed no job id: {done.stdout.strip()!r}", True)

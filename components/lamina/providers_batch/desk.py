@@ -12,9 +12,10 @@ import weakref
 from collections.abc import Collection, Hashable, Iterator, Sequence
 
 from lamina.channels import Channel, ChannelError, CommandLost, CommandTimeout, Completed
-from lamina.providers import JobStatus, ProviderUnavailable, SubmitRejected
+from lamina.providers import JobStatus, ProviderUnavailable, SubmitDeferred, SubmitRejected
 from lamina.providers_batch.answers import (
     Accepted,
+    Deferred,
     Invocation,
     Listing,
     NoAnswer,
@@ -89,6 +90,7 @@ class Desk:
 
         Raises:
             SubmitRejected: The batch system said no.
+            SubmitDeferred: It said: not now.
             ProviderUnavailable: It gave no answer. If it has taken the job all the same, the
                 job is cancelled as soon as a query shows it.
         """
@@ -102,6 +104,8 @@ class Desk:
         answer = dialect.read_submit(done)
         if isinstance(answer, Refused):
             raise SubmitRejected(block, command, done.status, answer.said)
+        if isinstance(answer, Deferred):
+            raise SubmitDeferred(block, command, answer.said)
         if isinstance(answer, NoAnswer):
             if answer.perhaps_taken:
                 self._note_unclear(name)

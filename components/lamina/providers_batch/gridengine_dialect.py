@@ -4,6 +4,7 @@ A job that has ended is simply no longer in ``qstat``; how it ended stands in th
 file, which ``qacct`` reads and to which it is written some seconds later.
 """
 
+import math
 import re
 import shlex
 from collections.abc import Collection, Hashable, Iterator, Sequence
@@ -20,9 +21,9 @@ from lamina.providers_batch.answers import (
     Listing,
     NoAnswer,
     NotKept,
-    Refused,
     Sighting,
     SubmitAnswer,
+    refusal,
 )
 from lamina.providers_batch.dialect import BatchJob
 from lamina.providers_batch.scripts import clock, directive, short_name, written
@@ -33,9 +34,13 @@ __all__ = ["GridEngineDialect", "grid_engine_directives"]
 LONGEST_NAME = 64  # characters
 SIGNALLED = 128  # exit statuses above this are a shell's word for a signal
 _ID = re.compile(r"(\d+)(\.\S+)?")
+_ASKED = re.compile(r"\b(h_rt|h_cpu|h_vmem|s_vmem)=([\w.:]+)")
+_SLACK = 5.0  # seconds by which a job may end before its time and still have reached it
 # What qsub says when the master could not be asked; after a time-out it may have the job.
 _NOT_NOW = ("commlib error", "unable to contact qmaster", "can't resolve", "unable to send")
 _PERHAPS = ("timeout", "got no response", "got max. unheard")
+# What is said where a limit on the number of jobs is reached.
+_LATER = ("jobs are allowed",)
 
 # The numbers that qacct gives in its line `failed`, where they are an end and not a failure.
 _LIMIT = (37,)  # a limit of time or memory was enforced
@@ -106,7 +111,7 @@ class GridEngineDialect:
             perhaps = any(words in said for words in _PERHAPS)
             if perhaps or any(words in said for words in _NOT_NOW):
                 return NoAnswer(said, perhaps)
-            return Refused(said)
+            return refusal(said, _LATER)
         match = _ID.fullmatch(done.stdout.strip().rpartition("\n")[2].strip())
         if match is None:
             return NoAnswer(f"qsub has printed no job id: {done.stdout.strip()!r}", True)
@@ -223,7 +228,7 @@ def _ended(record: dict[str, str]) -> JobStatus:
         code = SIGNALLED - code
     said = f"Grid Engine says {words!r}" if words else f"Grid Engine calls it failed {failed}"
     if number in _LIMIT:
-        return JobStatus(state=JobState.TIMEOUT, reason=f"it reached a limit: {said}")
+        return JobStatus(state=_of_limit(record), reason=f"it reached a limit: {said}")
     if number == _BY_SIGNAL:
         how = "" if code is None else f": {exit_in_words(code)}"
         return JobStatus(
@@ -234,3 +239,26 @@ def _ended(record: dict[str, str]) -> JobStatus:
     state = JobState.NODE_FAIL if number in _HOST_LOST else JobState.FAILED
     # Its exit status of 0 means that nobody knows.
     return JobStatus(state=state, reason=said, exit_code=code or None)
+
+
+def _of_limit(record: dict[str, str]) -> JobState:
+    """Which limit was enforced: Grid Engine has one word for time and for memory.
+
+    Where the job had a limit of memory and ended before its time, it was that.
+    """
+    asked = dict(_ASKED.findall(record.get("category", "")))
+    wall = re.match(r"[\d.]+", record.get("ru_wallclock", ""))
+    if not {"h_vmem", "s_vmem"} & asked.keys():
+        return JobState.TIMEOUT
+    limit = _seconds_of(asked["h_rt"]) if "h_rt" in asked else math.inf
+    if wall is not None and float(wall[0]) < limit - _SLACK and "h_cpu" not in asked:
+        return JobState.OUT_OF_MEMORY
+    return JobState.TIMEOUT
+
+
+def _seconds_of(text: str) -> float:
+    """A limit of time, in seconds or as ``h:m:s``."""
+    total = 0.0
+    for part in text.split(":"):
+        total = 60 * total + (float(part) if part.isdigit() else 0.0)
+    return total

@@ -17,9 +17,9 @@ from lamina.providers_batch.answers import (
     Invocation,
     Listing,
     NoAnswer,
-    Refused,
     Sighting,
     SubmitAnswer,
+    refusal,
 )
 from lamina.providers_batch.dialect import BatchJob
 from lamina.providers_batch.scripts import directive, short_name, written
@@ -38,6 +38,8 @@ _NOT_NOW = (
     "Please wait",
     "mbatchd is not",
 )
+# What is said where a limit on the number of jobs is reached.
+_LATER = ("ending job threshold",)
 _FORMAT = 'jobid stat exit_code exit_reason job_name delimiter="|"'
 _FIELDS = 5
 
@@ -125,7 +127,7 @@ class LsfDialect:
         if done.status != 0:
             if any(words in said for words in _NOT_NOW):
                 return NoAnswer(said)
-            return Refused(said)
+            return refusal(said, _LATER)
         match = _ANSWER.search(done.stdout)
         if match is None:
             return NoAnswer(f"bsub has printed no job id: {done.stdout.strip()!r}", True)

@@ -18,9 +18,9 @@ from lamina.providers_batch.answers import (
     Invocation,
     Listing,
     NoAnswer,
-    Refused,
     Sighting,
     SubmitAnswer,
+    refusal,
 )
 from lamina.providers_batch.dialect import BatchJob
 from lamina.providers_batch.scripts import clock, directive, short_name, written
@@ -43,6 +43,8 @@ _NOT_NOW = (
     "No Permission to connect",
     "Unable to contact",
 )
+# What is said where a limit on the number of jobs is reached.
+_LATER = ("Maximum number of jobs already in", "would exceed")
 _PERHAPS = ("Connection timed out", "End of File", "Premature end of message")
 
 STATES = {
@@ -127,7 +129,7 @@ class PbsDialect:
             perhaps = any(words in said for words in _PERHAPS)
             if perhaps or any(words in said for words in _NOT_NOW):
                 return NoAnswer(said, perhaps)
-            return Refused(said)
+            return refusal(said, _LATER)
         found = done.stdout.strip().rpartition("\n")[2].strip()
         if not _ID.fullmatch(found):
             return NoAnswer(f"qsub has printed no job id: {done.stdout.strip()!r}", True)

@@ -18,9 +18,9 @@ from lamina.providers_batch.answers import (
     Listing,
     NoAnswer,
     NotKept,
-    Refused,
     Sighting,
     SubmitAnswer,
+    refusal,
 )
 from lamina.providers_batch.dialect import BatchJob
 from lamina.providers_batch.scripts import clock, directive, short_name, written
@@ -124,6 +124,8 @@ _NOT_NOW = (
     "Zero Bytes were transmitted",
 )
 _PERHAPS = _NOT_NOW[-2:]
+# What is said where a limit on the number of jobs is reached.
+_LATER = ("SubmitJobLimit", "SubmitJobsLimit", "MaxSubmitJob")
 
 
 def slurm_directives(
@@ -209,7 +211,7 @@ class SlurmDialect:
         if done.status != 0:
             if any(words in said for words in _NOT_NOW):
                 return NoAnswer(said, any(words in said for words in _PERHAPS))
-            return Refused(said)
+            return refusal(said, _LATER)
         if self.regex_job_id:
             match = re.search(self.regex_job_id, done.stdout)
             found = match["id"].strip() if match else ""

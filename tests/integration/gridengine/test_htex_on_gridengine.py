@@ -71,6 +71,8 @@ def test_a_deleted_block_is_replaced(make: Make) -> None:
     assert all(isinstance(error, NodeLost | WorkerLost | BlockEnded) for error in failed)
     until(lambda: len(queue()) == 1)
     assert queue() != [job]
+    states = {one.job: one.state for one in executor.blocks() if one.over}
+    assert states == {job: "cancelled_by_others"}
 
 
 @pytest.mark.slow

@@ -300,8 +300,9 @@ def test_item_09_a_node_that_cannot_start_fails_the_tasks_and_is_quoted(
         provider=LocalProvider(worker_init="echo no such module >&2; exit 3"),
     )
     (error,) = _all([executor.submit(double, 1)])
-    # Four blocks end before it is given up, each seen with the provider's next look.
-    measure("9, the nodes cannot start", began, left=4 * 0.5)
+    # Four blocks end before it is given up, each seen with the provider's next look, and with a
+    # pause of 1 s after the second and 2 s after the third.
+    measure("9, the nodes cannot start", began, left=4 * 0.5 + 3.0)
     assert "no such module" in str(error)
 
 
@@ -311,8 +312,8 @@ def test_item_09_workers_that_die_at_birth_are_not_replaced_for_ever(
     began = time.monotonic()
     executor = make(codec="tests.integration.htex.crashing:CrashingCodec")
     errors = _all([executor.submit(abs, -n) for n in range(5)])
-    # Here too four blocks are started, one after the other.
-    measure("9, every worker dies at birth", began, left=4 * 0.5)
+    # Here too four blocks are started, one after the other, with the same pauses.
+    measure("9, every worker dies at birth", began, left=4 * 0.75 + 3.0)
     assert len(errors) == 5
     for error in errors:
         assert "workers in a row died before they began a task" in str(error)

@@ -50,6 +50,16 @@ def make(cluster: dict[str, str], tmp_path: Path) -> Iterator[Make]:
     until(lambda: not queue(), LEFT_WITHIN)
 
 
+def _end_of(executor: HighThroughputExecutor, job: str) -> str:
+    """How the block of this job stands when it is over."""
+
+    def over() -> str:
+        return next((one.state for one in executor.blocks() if one.job == job and one.over), "")
+
+    state: str = until(over)
+    return state
+
+
 def test_tasks_run_on_all_nodes_of_a_block(make: Make) -> None:
     executor = make(nodes_per_block=2)
     futures = [executor.submit(host_after, 0.05) for _ in range(100)]
@@ -64,6 +74,7 @@ def test_blocks_follow_the_work_and_are_given_back(make: Make) -> None:
     until(lambda: len(queue()) == 2)
     assert {future.result(timeout=30) for future in futures} == {"n1", "n2"}
     until(lambda: not queue())
+    until(lambda: {one.state for one in executor.blocks()} == {"cancelled"})
     assert executor.submit(host_after, 0.0).result(timeout=30) in {"n1", "n2"}
 
 
@@ -82,6 +93,7 @@ def test_a_cancelled_block_is_replaced(make: Make) -> None:
     assert lost <= 2  # what ran at that moment, one task on each core
     until(lambda: len(queue()) == 1)
     assert queue() != [job]
+    assert _end_of(executor, job) == "cancelled_by_others"
 
 
 @pytest.mark.slow
@@ -140,6 +152,7 @@ def test_a_node_set_down_costs_what_ran_on_it(make: Make) -> None:
     failed = [error for future in futures if (error := future.exception(timeout=60))]
     assert len(failed) <= 2
     assert len({future.result() for future in futures if future.exception() is None}) == 2
+    until(lambda: "node_fail" in {one.state for one in executor.blocks()})
 
 
 @pytest.mark.parametrize("pending", [False, True], ids=["running", "pending"])

@@ -4,12 +4,14 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
 
+from lamina.blocks import Work
 from lamina.executors import Site
-from lamina.executors_htex import HighThroughputExecutor
+from lamina.executors_htex import BlockStanding, HighThroughputExecutor
 from lamina.executors_htex.blocks import Blocks
 from lamina.htex_core import ManagerCame, ManagerInfo, ManagerWent
 from lamina.providers import (
@@ -18,9 +20,11 @@ from lamina.providers import (
     JobStatus,
     LocalProvider,
     ProviderUnavailable,
+    SubmitDeferred,
     SubmitRejected,
 )
-from lamina.vocabulary import Event, JobId
+from lamina.scaling import Guards
+from lamina.vocabulary import BlockId, Event, JobId
 
 PATIENCE = 10.0  # seconds
 
@@ -32,7 +36,11 @@ class _Book:
         self.cancelled: list[JobId] = []
         self.silences = 0
         self.answer: Mapping[JobId, JobStatus] | None = {}
-        self.refuses = False
+        self.everybody: JobStatus | None = None
+        self.refuses = self.defers = False
+        self.polls = 0
+        self.asked = 0
+        """How often jobs were to be cancelled."""
         self.unheard = 0
         """So many requests for a block get no answer."""
 
@@ -54,7 +62,10 @@ class _Provider(LocalProvider):
             book.changed.notify_all()
         if len(book.requests) <= book.unheard:
             raise ProviderUnavailable("sub", "it hangs")
+        if book.defers:
+            raise SubmitDeferred(request.block, "sub", "too many jobs")
         if book.refuses:
+            request.stdout.write_text("it says hello\n", encoding="utf-8")
             request.stderr.write_text("first line\nno room here\n", encoding="utf-8")
             raise SubmitRejected(request.block, "sub", 1, "no room")
         return JobId(f"job{request.block}")
@@ -62,8 +73,12 @@ class _Provider(LocalProvider):
     def poll(self, jobs: Collection[JobId]) -> Mapping[JobId, JobStatus]:
         book = self.book
         with book.changed:
+            book.polls += 1
             if book.answer is not None:
-                return book.answer
+                if book.everybody is not None:
+                    return dict.fromkeys(jobs, book.everybody)
+                ended = JobStatus(state=JobState.CANCELLED)
+                return {**dict.fromkeys(book.cancelled, ended), **book.answer}
             book.silences += 1
             book.changed.notify_all()
         raise ProviderUnavailable("stat", "it hangs")
@@ -71,25 +86,35 @@ class _Provider(LocalProvider):
     def cancel(self, jobs: Collection[JobId]) -> None:
         book = self.book
         with book.changed:
-            book.cancelled += jobs
+            book.asked += 1
             book.changed.notify_all()
             if book.answer is None:
                 raise ProviderUnavailable("del", "it hangs")
+            book.cancelled += jobs
 
 
 class _World:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **options: Any) -> None:
         provider = _Provider(status_polling_interval=0.01, max_blocks=2)
         self.provider = provider.book
         self.events: list[Event] = []
         self.outstanding = 0
         self.failed = threading.Event()
         self.reason = ""
-        executor = HighThroughputExecutor("site", provider, max_workers_per_node=2)
+        options = {"guards": Guards(pause=0.01), **options}
+        executor = HighThroughputExecutor("site", provider, max_workers_per_node=2, **options)
         site = Site(run_dir=folder, emit=self.events.extend)
-        self.blocks = Blocks(executor.settings, site, folder, lambda: self.outstanding, self.fail)
-        self.thread = threading.Thread(target=self.blocks.run)
+        self.looks = 0
+        self.drained: list[BlockId] = []
+        self.blocks = Blocks(
+            executor.settings, site, folder, self.work, self.drained.append, self.fail
+        )
+        self.thread = threading.Thread(target=self.blocks.run, daemon=True)
         self.thread.start()
+
+    def work(self) -> Work:
+        self.looks += 1
+        return Work(self.outstanding)
 
     def fail(self, reason: str) -> None:
         self.reason = reason
@@ -101,8 +126,17 @@ class _World:
             assert time.monotonic() < end, self.blocks.standings()
             threading.Event().wait(0.005)
 
+    def standing(self, block: str) -> BlockStanding:
+        return next(one for one in self.blocks.standings() if one.block == block)
+
     def states(self) -> list[object]:
         return [event.facts["state"] for event in self.events if event.kind == "block.state"]
+
+    def quiet(self) -> bool:
+        """Whether a tenth of a second has gone by without a look."""
+        before = self.looks
+        threading.Event().wait(0.1)
+        return self.looks == before
 
     def stop(self) -> None:
         self.blocks.stop()
@@ -140,16 +174,36 @@ def test_more_work_than_workers_brings_another_block(world: _World) -> None:
     world.provider.wait(lambda: len(world.provider.requests) == 2)
 
 
-def test_a_lost_manager_is_told_and_its_block_given_back_and_replaced(world: _World) -> None:
+def test_a_lost_manager_is_told_and_its_block_replaced_and_judged_by_its_job(
+    world: _World,
+) -> None:
     world.outstanding = 1
     world.blocks.ready()
     world.provider.wait(lambda: world.provider.requests)
     world.blocks.hear(ManagerCame(manager("0")))
     world.blocks.hear(ManagerWent(manager("0"), "it died"))
-    world.provider.wait(lambda: world.provider.cancelled == ["job0"])
     world.provider.wait(lambda: len(world.provider.requests) == 2)
-    kinds = [event.kind for event in world.events]
+    assert world.provider.cancelled == []
+    world.provider.answer = {JobId("job0"): JobStatus(state=JobState.PREEMPTED, reason="so")}
+    world.until(lambda: world.standing("0").over)
+    assert (world.standing("0").state, world.standing("0").reason) == ("preempted", "so")
+    kinds = [event.kind for event in world.events if event.kind != "block.state"]
     assert kinds[:3] == ["block.requested", "manager.came", "manager.lost"]
+
+
+def test_a_job_that_goes_on_without_its_managers_is_given_back(world: _World) -> None:
+    world.outstanding = 1
+    world.provider.answer = {JobId("job0"): JobStatus(state=JobState.RUNNING)}
+    world.blocks.ready()
+    world.provider.wait(lambda: world.provider.requests)
+    world.blocks.hear(ManagerCame(manager("0")))
+    world.blocks.hear(ManagerWent(manager("0"), "it died"))
+    world.provider.wait(lambda: world.provider.cancelled == ["job0"])
+    world.provider.answer = {}
+    world.until(lambda: world.standing("0").state == "lost")
+    leaving = [event.facts for event in world.events if event.kind == "block.leaving"]
+    assert [(one["block"], one["job"]) for one in leaving] == [("0", "job0")]
+    assert "goes on" in str(leaving[0]["reason"])
 
 
 def test_a_provider_that_does_not_answer_changes_nothing(world: _World) -> None:
@@ -164,7 +218,7 @@ def test_a_provider_that_does_not_answer_changes_nothing(world: _World) -> None:
     assert len(world.provider.requests) == 1
     world.stop()
     world.blocks.cancel_all()
-    assert world.provider.cancelled == ["job0"]
+    assert world.provider.asked == 1
 
 
 def test_a_job_that_ended_is_replaced_while_there_is_work(world: _World) -> None:
@@ -182,6 +236,22 @@ def test_when_no_block_can_be_had_the_executor_fails_with_the_last_words(tmp_pat
     assert world.failed.wait(PATIENCE)
     assert "executor 'site' gives up" in world.reason
     assert "no room here" in world.reason
+    assert "stdout:\nit says hello" in world.reason
+    assert len(world.provider.requests) == 4
+    world.stop()
+
+
+def test_where_each_block_dies_at_once_there_are_no_more_than_the_stated_number(
+    tmp_path: Path,
+) -> None:
+    world = _World(tmp_path, block_error_handler=False)
+    world.provider.everybody = JobStatus(state=JobState.COMPLETED, exit_code=0, reason="so")
+    world.outstanding = 1000
+    world.blocks.ready()
+    assert world.failed.wait(PATIENCE)
+    assert "blocks in a row died young" in world.reason
+    assert "job job" in world.reason
+    assert len(world.provider.requests) <= 4 + 2  # max_young - 1 + max_blocks
     world.stop()
 
 
@@ -201,12 +271,15 @@ def test_each_new_state_of_a_block_is_told_and_can_be_looked_up(world: _World) -
     world.provider.answer = {JobId("job0"): JobStatus(state=JobState.PENDING)}
     world.blocks.ready()
     world.provider.wait(lambda: world.provider.requests)
-    world.blocks.hear(ManagerCame(manager("0")))
     world.until(lambda: [one.state for one in world.blocks.standings()] == ["pending"])
+    world.blocks.hear(ManagerCame(manager("0")))
     world.until(lambda: [one.slots for one in world.blocks.standings()] == [2])
-    world.provider.answer = {JobId("job0"): JobStatus(state=JobState.RUNNING)}
     world.until(lambda: [one.state for one in world.blocks.standings()] == ["running"])
+    world.provider.answer = {}
     world.blocks.scale(0)
+    world.until(lambda: world.drained == ["0"])
+    assert world.provider.cancelled == []
+    world.blocks.hear(ManagerWent(manager("0"), "it is drained", drained=True))
     world.until(lambda: [one.state for one in world.blocks.standings()] == ["cancelled"])
     world.until(lambda: len(world.states()) == 3)
     assert world.states() == ["pending", "running", "cancelled"]
@@ -232,18 +305,68 @@ def test_a_request_without_an_answer_is_no_bad_block_and_is_made_again(world: _W
     assert kinds.count("provider.silent") == 1
 
 
-def test_a_job_whose_end_nobody_heard_of_is_ended_again(world: _World) -> None:
-    world.outstanding = 1
-    world.provider.answer = None
+def test_a_batch_system_that_takes_none_for_now_is_asked_less_and_less_often(
+    world: _World,
+) -> None:
+    world.outstanding = 10
+    world.provider.defers = True
+    world.blocks.ready()
+    world.provider.wait(lambda: len(world.provider.requests) == 5)
+    assert not world.failed.is_set()
+    assert "too many jobs" in world.blocks.standings()[0].reason
+    world.provider.defers = False
+    world.until(lambda: world.blocks.standings()[-1].state == "pending")
+
+
+def test_a_job_whose_end_nobody_heard_of_is_ended_again_but_not_all_the_time(
+    world: _World,
+) -> None:
     world.blocks.ready()
     world.provider.wait(lambda: world.provider.requests)
-    world.blocks.hear(ManagerCame(manager("0")))
-    world.blocks.hear(ManagerWent(manager("0"), "it died"))
-    world.provider.wait(lambda: world.provider.cancelled.count(JobId("job0")) >= 2)
+    world.provider.answer = None
+    world.blocks.scale(0)
+    world.provider.wait(lambda: world.provider.silences >= 30)
+    assert 1 <= world.provider.asked <= 3  # and not with each look
     world.provider.answer = {}
-    heard = len(world.provider.cancelled)
-    world.provider.wait(lambda: len(world.provider.cancelled) > heard)
+    world.provider.wait(lambda: world.provider.cancelled == ["job0"])
     assert not world.failed.is_set()
+
+
+def test_one_that_gave_up_cancels_its_jobs_until_it_was_heard(world: _World) -> None:
+    world.outstanding = 1
+    world.blocks.ready()
+    world.provider.wait(lambda: world.provider.requests)
+    world.provider.answer = None
+    world.blocks.give_up()
+    world.provider.wait(lambda: world.provider.asked == 1)
+    world.provider.answer = {}
+    world.provider.wait(lambda: world.provider.cancelled == ["job0"])
+    world.until(lambda: world.standing("0").state == "cancelled")
+
+
+def test_without_work_and_blocks_nothing_is_looked_at(world: _World) -> None:
+    world.blocks.ready()
+    world.provider.wait(lambda: world.provider.requests)
+    world.blocks.scale(0)
+    world.until(lambda: world.standing("0").over)
+    world.until(lambda: world.quiet())
+    polls, looks = world.provider.polls, world.looks
+    threading.Event().wait(0.2)
+    assert (world.provider.polls, world.looks) == (polls, looks)
+
+
+def test_at_the_end_a_silent_batch_system_is_asked_more_than_once(
+    world: _World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.blocks.ready()
+    world.provider.wait(lambda: world.provider.requests)
+    world.until(lambda: world.standing("0").job is not None)
+    world.stop()
+    world.provider.answer = None
+    world.blocks.cancel_all(0.7)
+    assert world.provider.asked >= 2
+    assert "could not give back its jobs" in caplog.text
+    assert "job0" in caplog.text
 
 
 def test_giving_back_blocks_of_this_host_waits_until_they_are_gone(world: _World) -> None:

@@ -1,8 +1,11 @@
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
 
+import attrs
 import pytest
 
 from lamina.codec import PickleCodec
@@ -10,7 +13,7 @@ from lamina.executors import Call, News, Outcome, Payload, Site, TaskRequest
 from lamina.executors_htex import HighThroughputExecutor
 from lamina.executors_htex.engine import Engine
 from lamina.htex_core import PROTOCOL
-from lamina.providers import BlockRequest, LocalProvider, SubmitRejected
+from lamina.providers import BlockRequest, JobState, JobStatus, LocalProvider, SubmitRejected
 from lamina.vocabulary import AttemptId, Cause, Event, ExecutorLost, HasStarted, JobId
 
 PATIENCE = 15.0  # seconds
@@ -39,9 +42,32 @@ class _NoBlocks(LocalProvider):
         raise SubmitRejected(request.block, "bash", 1, "no room")
 
 
-def _engine(folder: Path, events: list[Event], provider: LocalProvider | None = None) -> Engine:
+@attrs.frozen(kw_only=True)
+class _OneWaits(LocalProvider):
+    """Has one job in the queue for ever, and says no to every other block."""
+
+    cancelled: "SimpleQueue[JobId]" = attrs.field(factory=SimpleQueue)
+
+    def submit(self, request: BlockRequest) -> JobId:
+        if request.block != "0":
+            raise SubmitRejected(request.block, "bash", 1, "no room")
+        return JobId("17")
+
+    def poll(self, jobs: Collection[JobId]) -> Mapping[JobId, JobStatus]:
+        return dict.fromkeys(jobs, JobStatus(state=JobState.PENDING))
+
+    def cancel(self, jobs: Collection[JobId]) -> None:
+        for job in jobs:
+            self.cancelled.put(job)
+
+
+def _engine(
+    folder: Path, events: list[Event], provider: LocalProvider | None = None, **options: Any
+) -> Engine:
     executor = HighThroughputExecutor(
-        max_workers_per_node=1, provider=provider or LocalProvider(status_polling_interval=0.01)
+        max_workers_per_node=1,
+        provider=provider or LocalProvider(status_polling_interval=0.01),
+        **options,
     )
     site = Site(run_dir=folder, emit=events.extend)
     return Engine(executor.settings, site, PickleCodec(), f"htex-{PROTOCOL}")
@@ -137,3 +163,20 @@ def test_it_says_of_each_manager_how_busy_it_is(engine: Engine) -> None:
             break
         threading.Event().wait(0.01)
     assert engine.loads() == {}
+
+
+def test_one_that_gives_up_leaves_no_job_in_the_queue_until_it_is_closed(
+    tmp_path: Path, events: list[Event]
+) -> None:
+    provider = _OneWaits(init_blocks=2, max_blocks=2, status_polling_interval=0.01)
+    engine = _engine(tmp_path, events, provider, block_error_handler="any_failed")
+    engine.start()
+    ledger = _Ledger()
+    try:
+        assert engine.launch([_task(Call(abs, (-3,)))], ledger.report)
+        failure = ledger.one().failure
+        assert failure is not None
+        assert "no room" in str(failure.error)
+        assert provider.cancelled.get(timeout=PATIENCE) == "17"
+    finally:
+        engine.close(0.1)

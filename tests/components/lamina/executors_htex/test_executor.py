@@ -2,13 +2,26 @@ import copy
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lamina.conformance import EXECUTOR
 from lamina.executors import AlreadyStartedError, Load, NotStartedError, Site
 from lamina.executors_htex import HighThroughputExecutor
-from lamina.plugins import PluginError
+from lamina.plugins import PluginError, construct
+from lamina.scaling import (
+    AllFailed,
+    AnyFailed,
+    FailingBlocks,
+    Guards,
+    HtexAutoScale,
+    LastFailed,
+    NoScaling,
+    Off,
+    Simple,
+    Steady,
+)
 from lamina.vocabulary import UsageError
 from tests.kits import as_tests
 
@@ -95,6 +108,43 @@ def test_one_that_does_not_run_has_no_blocks() -> None:
     assert executor.blocks() == []
     with pytest.raises(NotStartedError):
         executor.scale(1)
+
+
+def test_a_strategy_is_a_name_or_options_or_an_object() -> None:
+    def strategy(given: Any) -> Any:
+        return HighThroughputExecutor(strategy=given).settings.strategy
+
+    assert strategy(None) == HtexAutoScale()
+    assert strategy("simple") == Simple()
+    assert strategy("none") == NoScaling()
+    assert strategy({"use": "steady", "finish_within": "5 min"}) == Steady(finish_within=300.0)
+    assert strategy(Steady()) == Steady()
+
+
+def test_a_block_error_handler_is_a_word_or_a_name_or_an_object() -> None:
+    def policy(given: Any) -> Any:
+        return HighThroughputExecutor(block_error_handler=given).settings.block_error_policy
+
+    assert policy(True) == FailingBlocks()
+    assert policy(False) == Off()
+    assert policy("all_failed") == AllFailed()
+    assert policy({"use": "last_failed", "threshold": 2}) == LastFailed(threshold=2)
+    assert policy(AnyFailed(last=3)) == AnyFailed(last=3)
+
+
+def test_a_file_may_choose_strategy_policy_and_guards() -> None:
+    made = construct(
+        "executors",
+        {
+            "use": "htex",
+            "strategy": "none",
+            "block_error_handler": False,
+            "guards": {"max_young": 3, "young": "2 min"},
+        },
+    )
+    settings = made.settings
+    assert (settings.strategy, settings.block_error_policy) == (NoScaling(), Off())
+    assert settings.guards == Guards(max_young=3, young=120.0)
 
 
 def test_a_block_is_drained_held_and_held_no_more(started: HighThroughputExecutor) -> None:

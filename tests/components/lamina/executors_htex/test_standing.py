@@ -1,58 +1,51 @@
+from lamina.blocks import BlockState, Turned
 from lamina.executors_htex.standing import BlockStanding, Standings
-from lamina.providers import JobState, JobStatus
 from lamina.vocabulary import BlockId, JobId
 
 ZERO, JOB = BlockId("0"), JobId("17")
-RUNNING = JobStatus(state=JobState.RUNNING)
-FAILED = JobStatus(state=JobState.FAILED, reason="node fell over")
 
 
-def submitted() -> Standings:
+def told(state: BlockState, reason: str = "", code: int | None = None) -> Turned:
+    return Turned(ZERO, JOB, state, reason, code)
+
+
+def requested() -> Standings:
     standings = Standings()
     standings.requested(ZERO, 1.0)
-    standings.submitted(ZERO, JOB)
     return standings
 
 
-def test_a_block_is_requested_until_the_batch_system_says_more() -> None:
-    assert submitted().all == (BlockStanding(block="0", job="17", since=1.0),)
+def test_a_block_is_requested_until_more_is_said() -> None:
+    assert requested().all == (BlockStanding(block="0", since=1.0),)
 
 
-def test_only_a_new_state_is_news() -> None:
-    standings = submitted()
-    turned = standings.told(JOB, RUNNING, 2.0)
+def test_it_stands_where_it_was_last_told_to() -> None:
+    standings = requested()
+    turned = standings.turned(told(BlockState.RUNNING, "so"), 2.0)
     assert turned is not None
-    assert (turned.state, turned.since) == ("running", 2.0)
-    assert standings.told(JOB, RUNNING, 3.0) is None
+    assert (turned.state, turned.job, turned.reason, turned.since) == ("running", "17", "so", 2.0)
     assert standings.all == (turned,)
+    assert not turned.over
+
+
+def test_a_new_reason_is_shown_and_is_no_new_state() -> None:
+    standings = requested()
+    standings.turned(told(BlockState.PENDING), 2.0)
+    assert standings.turned(told(BlockState.PENDING, "no nodes"), 3.0) is None
+    assert [(one.reason, one.since) for one in standings.all] == [("no nodes", 2.0)]
 
 
 def test_what_is_over_stays_so() -> None:
-    standings = submitted()
-    ended = standings.told(JOB, FAILED, 2.0)
+    standings = requested()
+    ended = standings.turned(told(BlockState.FAILED, "node fell over", 9), 2.0)
     assert ended is not None
     assert ended.over
-    assert ended.reason == "node fell over"
-    assert standings.told(JOB, RUNNING, 3.0) is None
-    assert standings.cancelled(JOB, 3.0) is None
-
-
-def test_a_block_that_was_given_back_is_cancelled() -> None:
-    turned = submitted().cancelled(JOB, 2.0)
-    assert turned is not None
-    assert (turned.state, turned.reason, turned.over) == ("cancelled", "given back", True)
-
-
-def test_a_block_that_was_refused_says_why() -> None:
-    standings = Standings()
-    standings.requested(ZERO, 1.0)
-    turned = standings.refused(ZERO, "no such partition", 2.0)
-    assert turned is not None
-    assert (turned.state, turned.reason, turned.job) == ("refused", "no such partition", None)
+    assert (ended.reason, ended.exit_code) == ("node fell over", 9)
+    assert standings.turned(told(BlockState.RUNNING), 3.0) is None
 
 
 def test_the_managers_of_a_block_are_counted_with_their_slots() -> None:
-    standings = submitted()
+    standings = requested()
     standings.manager_came(ZERO, "a", 4)
     standings.manager_came(ZERO, "b", 2)
     assert [(one.managers, one.slots) for one in standings.all] == [(2, 6)]
@@ -62,24 +55,20 @@ def test_the_managers_of_a_block_are_counted_with_their_slots() -> None:
     assert [(one.managers, one.slots) for one in standings.all] == [(0, 0)]
 
 
-def test_what_nobody_here_has_asked_for_is_no_news() -> None:
-    standings = submitted()
-    assert standings.told(JobId("18"), RUNNING, 2.0) is None
-    assert standings.cancelled(JobId("18"), 2.0) is None
+def test_what_is_said_of_strangers_changes_nothing() -> None:
+    standings = requested()
+    assert standings.turned(Turned(BlockId("9"), JOB, BlockState.RUNNING), 2.0) is None
     standings.manager_came(BlockId("9"), "a", 4)
     standings.manager_went(BlockId("9"), "a")
     assert [one.block for one in standings.all] == ["0"]
 
 
-def test_the_last_fifty_that_ended_are_kept_and_all_that_have_not() -> None:
-    standings = submitted()
-    for number in range(1, 60):
+def test_of_ended_blocks_only_the_last_are_shown() -> None:
+    standings = Standings()
+    for number in range(60):
         block = BlockId(str(number))
         standings.requested(block, 1.0)
-        standings.refused(block, "full", 1.0)
+        standings.turned(Turned(block, None, BlockState.REFUSED, "full"), 1.0)
     standings.requested(BlockId("60"), 1.0)
     kept = [one.block for one in standings.all]
-    assert len(kept) == 52
-    assert kept[0] == "0"
-    assert kept[1:3] == ["10", "11"]
-    assert kept[-1] == "60"
+    assert kept == [str(number) for number in range(10, 61)]

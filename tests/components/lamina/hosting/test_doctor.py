@@ -96,8 +96,9 @@ def test_a_submission_that_is_refused_says_why(tmp_path: Path) -> None:
 
 
 def test_a_block_that_never_comes_is_told_with_the_reason(tmp_path: Path) -> None:
-    found = findings(HighThroughputExecutor(provider=_Provider()), tmp_path, patience=1.0)
-    assert found["block"].says.startswith("pending after 1.")
+    provider = _Provider(status_polling_interval=0.01)
+    found = findings(HighThroughputExecutor(provider=provider), tmp_path, patience=3.0)
+    assert found["block"].says.startswith("pending after 3.")
     assert found["block"].says.endswith("no node is here: no nodes")
     assert found["given back"] == Finding("given back", False, "job 17 is still pending")
 

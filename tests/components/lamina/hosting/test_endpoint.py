@@ -20,7 +20,8 @@ from lamina.executors import (
     TaskRequest,
     ThreadPoolExecutor,
 )
-from lamina.hosting import Endpoint, EndpointConfig, read_record
+from lamina.executors_htex import HighThroughputExecutor
+from lamina.hosting import Endpoint, EndpointConfig, ask, read_record
 from lamina.vocabulary import (
     AttemptId,
     ConfigError,
@@ -254,6 +255,39 @@ def test_blocks_come_and_go_by_hand_and_each_state_is_an_event(
     record = read_record(workers.config.run_dir)
     assert record.lives is False
     assert [one.state for one in record.blocks["work"]] == ["cancelled"] * 3
+
+
+def test_blocks_are_drained_from_here_and_from_other_programs(workers: Endpoint) -> None:
+    assert workers.submit(abs, -1).result(WAIT) == 1
+    workers.drain("0")
+    until(lambda: workers.blocks()["work"][0].state == "completed")
+    assert workers.submit(abs, -2).result(WAIT) == 2
+    record = read_record(workers.config.run_dir)
+    ask(record.door, {"do": "drain"})
+    until(lambda: workers.blocks()["work"][1].state == "completed")
+    with pytest.raises(UsageError, match="no block '7'"):
+        ask(record.door, {"do": "drain", "executor": "work", "block": "7"})
+    with pytest.raises(UsageError, match="it can drain"):
+        ask(record.door, {"do": "explode"})
+    workers.shutdown()
+    with pytest.raises(UsageError, match="does not listen"):
+        ask(record.door, {"do": "drain"})
+
+
+def test_where_there_are_no_blocks_or_several_executors_drain_says_so(
+    threads: Endpoint, tmp_path: Path
+) -> None:
+    for executor in (None, "threads"):
+        with pytest.raises(UsageError, match="has blocks to drain"):
+            threads.drain(executor=executor)
+    two = Endpoint(
+        EndpointConfig(
+            executors=[HighThroughputExecutor("one"), HighThroughputExecutor("two")],
+            run_dir=tmp_path,
+        )
+    )
+    with pytest.raises(UsageError, match="name one of: one, two"):
+        two.drain("0")
 
 
 @pytest.mark.parametrize("blocks", [-1, 1.5, True, "2"])

@@ -1,10 +1,12 @@
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from lamina.executors_htex import BlockStanding
+from lamina.hosting.door import Door
 from lamina.hosting.record import RecordSink
 from lamina.hosting_commands import COMMANDS, add_commands, run_command
 from lamina.vocabulary import ConfigError, Event, UsageError
@@ -28,7 +30,7 @@ def run_dir(tmp_path: Path) -> Path:
 
 
 def test_these_are_the_commands() -> None:
-    assert sorted(COMMANDS) == ["blocks", "cleanup", "doctor", "plan", "plugins"]
+    assert sorted(COMMANDS) == ["blocks", "cleanup", "doctor", "drain", "plan", "plugins"]
 
 
 def test_plan_says_what_a_file_would_do(tmp_path: Path) -> None:
@@ -60,6 +62,29 @@ def test_blocks_are_shown_as_the_endpoint_has_written_them(run_dir: Path) -> Non
 def test_where_no_endpoint_was_there_are_no_blocks(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no run"):
         say("blocks", str(tmp_path))
+
+
+def test_drain_asks_the_endpoint_that_runs(tmp_path: Path) -> None:
+    asked: list[Mapping[str, object]] = []
+    door = Door(asked.append)
+    try:
+        sink = RecordSink(tmp_path, lambda: {"work": [BLOCK]}, door.path)
+        sink.take([Event(1.0, "endpoint.started", {})])
+        assert say("drain", str(tmp_path)).startswith("all blocks: no more tasks")
+        said = say("drain", "--executor", "work", "--block", "0", str(tmp_path))
+        assert said.startswith("block 0 of work: ")
+    finally:
+        door.close()
+    assert asked == [
+        {"do": "drain", "executor": None, "block": None},
+        {"do": "drain", "executor": "work", "block": "0"},
+    ]
+
+
+def test_an_endpoint_that_has_ended_drains_nothing(run_dir: Path) -> None:
+    RecordSink(run_dir, dict).take([Event(2.0, "endpoint.ended", {})])
+    with pytest.raises(UsageError, match="has ended"):
+        say("drain", str(run_dir))
 
 
 def test_cleanup_says_what_it_has_removed(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

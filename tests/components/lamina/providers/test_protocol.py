@@ -7,6 +7,7 @@ from lamina.providers import (
     JobState,
     ProviderError,
     ProviderUnavailable,
+    SubmitDeferred,
     SubmitRejected,
 )
 
@@ -27,7 +28,12 @@ def test_no_answer_is_told_with_its_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [SubmitRejected("b", "c", 1, "d"), ProviderUnavailable("squeue", "slow")]
+    "error",
+    [
+        SubmitRejected("b", "c", 1, "d"),
+        ProviderUnavailable("squeue", "slow"),
+        SubmitDeferred("b", "c", "d"),
+    ],
 )
 def test_errors_survive_pickle(error: ProviderError) -> None:
     copy = pickle.loads(pickle.dumps(error))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lamina.providers import JobState
-from lamina.providers_batch.answers import Accepted, NoAnswer, NotKept, Refused
+from lamina.providers_batch.answers import Accepted, Deferred, NoAnswer, NotKept, Refused
 from lamina.providers_batch.condor_dialect import CondorDialect
 from lamina.providers_batch.dialect import BatchJob
 from lamina.vocabulary import JobId
@@ -67,6 +67,8 @@ def test_a_failure_is_no_answer() -> None:
 def test_a_submission_is_read() -> None:
     assert PLAIN.read_submit(said("7.0 - 7.0\n")) == Accepted(JobId("7"))
     assert PLAIN.read_submit(said("", "ERROR: universe", 1)) == Refused("ERROR: universe")
+    full = "Number of submitted jobs would exceed MAX_JOBS_PER_OWNER"
+    assert PLAIN.read_submit(said("", full, 1)) == Deferred(full)
     away = "ERROR: Failed to connect to queue manager"
     assert PLAIN.read_submit(said("", away, 1)) == NoAnswer(away)
     assert isinstance(PLAIN.read_submit(said("thanks")), NoAnswer)

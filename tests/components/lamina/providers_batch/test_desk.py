@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from lamina.channels import ChannelError, CommandTimeout, Completed, LocalChannel
-from lamina.providers import JobState, JobStatus, ProviderUnavailable, SubmitRejected
+from lamina.providers import (
+    JobState,
+    JobStatus,
+    ProviderUnavailable,
+    SubmitDeferred,
+    SubmitRejected,
+)
 from lamina.providers_batch.answers import Invocation, Listing, Sighting
 from lamina.providers_batch.desk import Desk, desk_of
 from lamina.providers_batch.gridengine_dialect import GridEngineDialect
@@ -196,6 +202,13 @@ def test_a_refusal_is_told_from_no_answer() -> None:
     now_and_then(channel, sbatch=ChannelError("sbatch", "No such file"))
     with pytest.raises(ProviderUnavailable, match="No such file"):
         desk(channel).submit(PLAIN, "7", "name", SBATCH, "", 5.0)
+
+
+def test_a_refusal_for_now_is_told_from_one_for_good() -> None:
+    channel = ScriptedChannel(sbatch=said(stderr="AssocMaxSubmitJobLimit", status=1))
+    with pytest.raises(SubmitDeferred, match="takes no block now") as caught:
+        desk(channel).submit(PLAIN, "7", "name", SBATCH, "", 5.0)
+    assert (caught.value.block, caught.value.said) == ("7", "AssocMaxSubmitJobLimit")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lamina.providers import JobState, JobStatus
-from lamina.providers_batch.answers import Accepted, NoAnswer, NotKept, Refused
+from lamina.providers_batch.answers import Accepted, Deferred, NoAnswer, NotKept, Refused
 from lamina.providers_batch.dialect import BatchJob
 from lamina.providers_batch.gridengine_dialect import GridEngineDialect, grid_engine_directives
 from lamina.vocabulary import JobId
@@ -145,6 +145,27 @@ def test_the_accounting_tells_how_a_job_ended(
     assert found.reason
 
 
+@pytest.mark.parametrize(
+    "asked, ran, expected",
+    [
+        ("-l h_rt=600,h_vmem=1G", "10s", JobState.OUT_OF_MEMORY),
+        ("-l h_rt=0:10:0,h_vmem=1G", "599s", JobState.TIMEOUT),
+        ("-l h_vmem=1G", "10s", JobState.OUT_OF_MEMORY),
+        ("-l h_rt=600,h_cpu=5,h_vmem=1G", "10s", JobState.TIMEOUT),
+        ("-l h_rt=10", "10s", JobState.TIMEOUT),
+        ("-l h_vmem=1G", "?", JobState.TIMEOUT),
+    ],
+)
+def test_a_limit_of_memory_is_told_from_one_of_time(
+    asked: str, ran: str, expected: JobState
+) -> None:
+    text = RECORD.format(failed="37 : qmaster enforced h_rt, h_cpu, or h_vmem limit", status="137")
+    text = text.replace("NONE", asked).replace("10s", ran)
+    found = PLAIN.read_look_up(said(text))
+    assert isinstance(found, dict)
+    assert found[JobId("2")].status.state is expected
+
+
 def test_the_last_record_of_a_job_counts() -> None:
     first = RECORD.format(failed="25 : rescheduling", status="0")
     found = PLAIN.read_look_up(said(first + RECORD.format(failed="0", status="0")))
@@ -173,6 +194,8 @@ def test_no_is_told_from_not_now_and_from_perhaps() -> None:
     # Real.
     no = 'Unable to run job: Job was rejected because job requests unknown queue "x"\nExiting.'
     assert PLAIN.read_submit(said(stderr=no, status=1)) == Refused(no)
+    full = "Unable to run job: job rejected: Only 2 jobs are allowed per user"
+    assert PLAIN.read_submit(said(stderr=full, status=1)) == Deferred(full)
     assert PLAIN.read_submit(said(stderr=AWAY, status=1)) == NoAnswer(AWAY)
     late = "Unable to run job: got no response from qmaster"
     assert PLAIN.read_submit(said(stderr=late, status=1)) == NoAnswer(late, True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lamina.providers import JobState
-from lamina.providers_batch.answers import Accepted, NoAnswer, Refused
+from lamina.providers_batch.answers import Accepted, Deferred, NoAnswer, Refused
 from lamina.providers_batch.dialect import BatchJob
 from lamina.providers_batch.lsf_dialect import LsfDialect, lsf_directives
 from lamina.vocabulary import JobId
@@ -76,6 +76,8 @@ def test_a_submission_is_read() -> None:
     assert PLAIN.read_submit(said(answer)) == Accepted(JobId("7"))
     no = "nowhere: No such queue. Job not submitted."
     assert PLAIN.read_submit(said("", no, 255)) == Refused(no)
+    full = "User pending job threshold reached. Job not submitted."
+    assert PLAIN.read_submit(said("", full, 255)) == Deferred(full)
     away = "LSF is down. Please wait ..."
     assert PLAIN.read_submit(said("", away, 255)) == NoAnswer(away)
     assert isinstance(PLAIN.read_submit(said("thanks")), NoAnswer)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lamina.providers import JobState
-from lamina.providers_batch.answers import Accepted, Invocation, NoAnswer, Refused
+from lamina.providers_batch.answers import Accepted, Deferred, Invocation, NoAnswer, Refused
 from lamina.providers_batch.dialect import BatchJob
 from lamina.providers_batch.pbs_dialect import PbsDialect, pbs_directives
 from lamina.vocabulary import JobId
@@ -88,6 +88,8 @@ def test_jobs_that_are_not_known_are_absent_and_a_silent_server_is_no_answer() -
 def test_a_submission_is_read() -> None:
     assert PRO.read_submit(said("7.pbs\n")) == Accepted(JobId("7.pbs"))
     assert PRO.read_submit(said("", "qsub: Unknown queue", 170)) == Refused("qsub: Unknown queue")
+    full = "qsub: would exceed queue workq's per-user limit"
+    assert PRO.read_submit(said("", full, 38)) == Deferred(full)
     away = "qsub: cannot connect to server pbs (errno=111)"
     assert PRO.read_submit(said("", away, 1)) == NoAnswer(away)
     late = "qsub: End of File"

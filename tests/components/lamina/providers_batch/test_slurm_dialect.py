@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lamina.providers import JobState, JobStatus
-from lamina.providers_batch.answers import Accepted, NoAnswer, NotKept, Refused
+from lamina.providers_batch.answers import Accepted, Deferred, NoAnswer, NotKept, Refused
 from lamina.providers_batch.slurm_dialect import (
     ENDS,
     LETTERS,
@@ -155,6 +155,8 @@ TORN = "sbatch: error: Batch job submission failed: Zero Bytes were transmitted 
 
 def test_no_is_told_from_not_now_and_from_perhaps() -> None:
     assert PLAIN.read_submit(said(stderr=REFUSED, status=1)) == Refused(REFUSED)
+    full = "sbatch: error: QOSMaxSubmitJobPerUserLimit"
+    assert PLAIN.read_submit(said(stderr=full, status=1)) == Deferred(full)
     assert PLAIN.read_submit(said(stderr=AWAY, status=1)) == NoAnswer(AWAY)
     for text in (LATE, TORN):
         assert PLAIN.read_submit(said(stderr=text, status=1)) == NoAnswer(text, True)
