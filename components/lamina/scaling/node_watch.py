@@ -33,6 +33,7 @@ __all__ = ["NodeWatch", "trials_of"]
 
 DOUBT = math.log(1e5)  # chance explains it no better than once in so many times
 NOTED = 64  # outcomes of an app that are kept for each place
+ENOUGH = 200  # outcomes elsewhere, after which no further place is looked at
 TRIALS = 40  # of an app that are looked at, the latest
 APPS = 256  # apps that are kept
 LOOKED_AT = 50  # other places, those that were heard of last
@@ -94,13 +95,16 @@ class NodeWatch:
     rules: Quarantine
     _nodes: dict[str, str] = attrs.field(factory=dict, init=False)
     """The node of each place."""
+    _places: dict[str, set[str]] = attrs.field(factory=dict, init=False)
+    """The places of each node."""
     _aside: set[str] = attrs.field(factory=set, init=False)
     _bad: dict[str, float] = attrs.field(factory=dict, init=False)
     """Nodes that were set aside, and when."""
     _lifted: set[str] = attrs.field(factory=set, init=False)
     """Nodes that somebody vouches for."""
     _times: deque[float] = attrs.field(factory=deque, init=False)
-    _suspects: dict[str, _Suspect] = attrs.field(factory=dict, init=False)
+    _suspects: OrderedDict[str, _Suspect] = attrs.field(factory=OrderedDict, init=False)
+    """Those that failed last come last."""
     _notes: OrderedDict[str, OrderedDict[str, deque[tuple[float, bool]]]] = attrs.field(
         factory=OrderedDict, init=False
     )
@@ -113,7 +117,9 @@ class NodeWatch:
 
     def came(self, place: str, node: str, now: float) -> bool:
         """A manager is there. True if its node was set aside lately, and none there does well."""
-        well = any(other == node and name not in self._aside for name, other in self._nodes.items())
+        there = self._places.setdefault(node, set())
+        well = not there <= self._aside
+        there.add(place)
         self._nodes[place] = node
         again = now - self._bad.get(node, -math.inf) <= self.rules.window and not well
         if again:
@@ -122,7 +128,11 @@ class NodeWatch:
 
     def went(self, place: str) -> None:
         """A manager is gone."""
-        self._nodes.pop(place, None)
+        node = self._nodes.pop(place, "")
+        there = self._places.get(node, set())
+        there.discard(place)
+        if not there:
+            self._places.pop(node, None)
         self._aside.discard(place)
         self._suspects.pop(place, None)
         for places in self._notes.values():
@@ -132,11 +142,11 @@ class NodeWatch:
         """Let a node have tasks again, and never set it aside. Its places that were."""
         self._lifted.add(node)
         self._bad.pop(node, None)
-        found = [place for place in self._aside if self._nodes.get(place) == node]
-        self._aside.difference_update(found)
-        for place, other in self._nodes.items():
-            if other == node:
-                self._suspects.pop(place, None)
+        there = self._places.get(node, set())
+        found = sorted(there & self._aside)
+        self._aside -= there
+        for place in there:
+            self._suspects.pop(place, None)
         return found
 
     def succeeded(self, place: str, app: str, began: float, now: float) -> None:
@@ -158,6 +168,7 @@ class NodeWatch:
         suspect = self._suspects.get(place)
         if suspect is None:
             suspect = self._suspects[place] = _Suspect(began, now)
+        self._suspects.move_to_end(place)
         suspect.last = now
         suspect.heard += 1
         suspect.count(app, began, failed=True)
@@ -174,11 +185,12 @@ class NodeWatch:
 
     def _forgive(self, now: float) -> None:
         """Forget suspects that have been well for long, and all notes when there is none."""
-        for place, suspect in list(self._suspects.items()):
-            if now - suspect.last > self.rules.window:
-                del self._suspects[place]
-        if not self._suspects:
-            self._notes.clear()
+        while self._suspects:
+            place = next(iter(self._suspects))
+            if now - self._suspects[place].last <= self.rules.window:
+                return
+            del self._suspects[place]
+        self._notes.clear()
 
     def _note(self, place: str, app: str, began: float, *, failed: bool) -> None:
         places = self._notes.get(app)
@@ -232,7 +244,7 @@ class NodeWatch:
 
     def _elsewhere(self, app: str, place: str, since: float) -> _Elsewhere | None:
         """What became of an app where it does well; None if that says nothing."""
-        failed = well = ill = 0
+        failed = well = ill = seen = 0
         succeeded_at: list[float] = []
         heard_of = reversed(self._notes.get(app, OrderedDict()).items())
         for other, notes in itertools.islice(heard_of, LOOKED_AT):
@@ -241,6 +253,7 @@ class NodeWatch:
             ends = [(began, bad) for began, bad in notes if began >= since]
             if not ends:
                 continue
+            seen += len(ends)
             bads = sum(bad for _, bad in ends)
             if bads >= self.rules.rate * len(ends):
                 ill += 1
@@ -248,6 +261,8 @@ class NodeWatch:
                 well += 1
                 failed += bads
                 succeeded_at += [began for began, bad in ends if not bad]
+            if seen >= ENOUGH:
+                break
         if ill > well or len(succeeded_at) < self.rules.evidence:
             return None
         return _Elsewhere(failed, failed + len(succeeded_at), sorted(succeeded_at))
