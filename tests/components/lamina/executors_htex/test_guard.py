@@ -10,7 +10,7 @@ from lamina.executors_htex.guard import Guard, guard_of
 from lamina.executors_htex.settings import Settings
 from lamina.htex_core import ManagerCame, ManagerInfo, ManagerWent
 from lamina.providers import LocalProvider
-from lamina.scaling import Quarantine, Simple
+from lamina.scaling import FailingBlocks, Quarantine, Simple
 from lamina.vocabulary import AttemptId, Cause, Event, Failure, UsageError
 
 
@@ -26,6 +26,7 @@ class Shell:
             label="htex",
             provider=LocalProvider(nodes_per_block=nodes),
             strategy=Simple(),
+            block_error_policy=FailingBlocks(),
             codec_name="pickle",
             quarantine=Quarantine(**rules),
         )
@@ -147,6 +148,7 @@ def test_there_may_be_no_guard(tmp_path: Path, rules: Quarantine | None) -> None
         label="htex",
         provider=LocalProvider(),
         strategy=Simple(),
+        block_error_policy=FailingBlocks(),
         codec_name="pickle",
         quarantine=rules,
     )
