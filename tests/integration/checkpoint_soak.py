@@ -5,6 +5,7 @@ in the middle of TASKS tasks on htex. It ends with the first promise that is bro
 """
 
 import random
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -19,6 +20,53 @@ def one_round(count: int, level: str, engine: str, seed: int) -> Round:
     lost = found.resolved - found.recorded
     assert level == "close" or not lost, f"{len(lost)} results were lost at level {level!r}"
     return found
+
+
+FILL = """
+import sys
+from pathlib import Path
+from lamina.memo import StoredResult
+from lamina.memo_log import LogResultStore
+from lamina.vocabulary import SystemClock
+run, count = Path(sys.argv[1]), int(sys.argv[2])
+run.mkdir(parents=True)
+store = LogResultStore()
+store.open(run, SystemClock())
+for first in range(0, count, 1000):
+    store.put([
+        StoredResult(blake2b(b"%d" % n, digest_size=20).digest(), "t", 1.0, "value", [b"x" * 50])
+        for n in range(first, first + 1000)
+    ])
+store.close()
+"""
+OPEN = """
+import resource, sys, time
+from hashlib import blake2b
+from pathlib import Path
+from lamina.memo_log import LogResultStore
+from lamina.vocabulary import SystemClock
+run, count = Path(sys.argv[1]), int(sys.argv[2])
+run.mkdir(parents=True)
+before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+store = LogResultStore()
+store.open(run, SystemClock())
+took = time.monotonic() - began
+assert store.get(blake2b(b"%d" % (count - 1), digest_size=20).digest())
+print(took, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+store.close()
+"""
+
+
+def many(count: int) -> None:
+    """Fill a store, open it from another process, and say how long that takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, program in enumerate(("from hashlib import blake2b\n" + FILL, OPEN)):
+            words = [sys.executable, "-c", program, f"{folder}/{number:03d}", str(count)]
+            said = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    took, grown = map(float, said.split())
+    print(f"a store of {count:,} records opens in {took:.2f} s and {grown:.0f} MiB", flush=True)
+    assert took < 2
+    assert grown < 50
 
 
 def main() -> None:
@@ -37,6 +85,7 @@ def main() -> None:
         f"{len(found.recorded)} were recorded, {len(found.again)} executed again",
         flush=True,
     )
+    many(1_000_000)
 
 
 if __name__ == "__main__":

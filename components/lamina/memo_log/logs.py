@@ -25,17 +25,16 @@ def open_logs(folders: Sequence[Path], *, named: bool) -> list[Log]:
         ConfigError: One that was named belongs to another user.
         OSError: One that was named cannot be opened.
     """
-    logs = []
+    logs: list[Log] = []
     for folder in folders:
         try:
             log = Log(folder)
-        except ForeignFile as error:
+        except (ForeignFile, OSError) as error:
             if named:
-                raise ConfigError(str(error)) from error
-            _LOG.warning("%s", error)
-            continue
-        except OSError as error:
-            if named:
+                for opened in logs:
+                    opened.close()
+                if isinstance(error, ForeignFile):
+                    raise ConfigError(str(error)) from error
                 raise
             _LOG.warning("the results in %s cannot be read: %s", folder, error)
             continue

@@ -96,22 +96,37 @@ class LogResultStore:
         """
         folders = logs_to_read(self.resume, run_dir)
         with self._lock:
-            where = run_dir.parent if self.index_dir is None else Path(self.index_dir)
-            self._index = Index(where / INDEX_NAME)
-            named = self.resume not in ("last", None)
-            self._logs = {log.name: log for log in open_logs(folders, named=named)}
-            self._load_index()
-            header = Header(
-                secrets.token_hex(8), clock.wall(), socket.gethostname(), own_identity().text
-            )
-            buffer = _BUFFER if self.durability == "close" else 0
-            folder = run_dir / CHECKPOINT_DIR
-            self._writer = LogWriter(folder, header, large=self.large, buffer=buffer)
-            own = Log(folder)
-            self._logs[own.name] = own
-            self._index.cover(own.name, self._writer.end)
-            if self.durability == "interval":
-                self._committer = Committer(self.sync, self.interval)
+            try:
+                self._open(folders, run_dir, clock)
+            except BaseException:
+                self._let_go()
+                raise
+
+    def _open(self, folders: Sequence[Path], run_dir: Path, clock: Clock) -> None:
+        where = run_dir.parent if self.index_dir is None else Path(self.index_dir)
+        self._index = index = Index(where / INDEX_NAME)
+        named = self.resume not in ("last", None)
+        self._logs = {log.name: log for log in open_logs(folders, named=named)}
+        self._load_index()
+        header = Header(
+            secrets.token_hex(8), clock.wall(), socket.gethostname(), own_identity().text
+        )
+        buffer = _BUFFER if self.durability == "close" else 0
+        folder = run_dir / CHECKPOINT_DIR
+        self._writer = LogWriter(folder, header, large=self.large, buffer=buffer)
+        own = Log(folder)
+        self._logs[own.name] = own
+        index.cover(own.name, self._writer.end)
+        if self.durability == "interval":
+            self._committer = Committer(self.sync, self.interval)
+
+    def _let_go(self) -> None:
+        if self._index is not None:
+            self._index.close()
+            self._index = None
+        for log in self._logs.values():
+            log.close()
+        self._reading.clear()
 
     def _load_index(self) -> None:
         index = self._index
@@ -188,13 +203,8 @@ class LogResultStore:
                 with self._syncing:
                     writer.close()
             finally:
-                assert self._index is not None
                 self._publish()
-                self._index.close()
-                for log in self._logs.values():
-                    log.close()
-                self._index = None
-                self._reading.clear()
+                self._let_go()
 
     # Results.
 

@@ -103,7 +103,7 @@ def test_a_flipped_byte_in_any_record_costs_that_record_only(tmp_path: Path, ind
     log = fill(tmp_path / "000", 0, 1, 2, **options)
     whole = log.read_bytes()
     starts = [whole.index(key(n)) for n in range(3)]
-    for number, at in enumerate(range(0, len(whole), 3), 1):
+    for number, at in enumerate(range(0, len(whole), 13), 1):  # test_framing has every byte
         log.write_bytes(whole[:at] + bytes([whole[at] ^ 0x20]) + whole[at + 1 :])
         found = known(tmp_path / f"{number:03d}", 3, resume=[tmp_path / "000"], **options)
         assert len(found) >= 2, at
@@ -168,6 +168,21 @@ def test_an_index_that_breaks_while_it_is_used_is_made_anew(
     with caplog.at_level(logging.WARNING):
         assert known(tmp_path / "001", 5000) == list(range(5000))
     assert "is made anew from the logs" in caplog.text
+
+
+def bytes_read() -> int:
+    """By this process, from files, so far."""
+    facts = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(facts["rchar"])
+
+
+def test_what_the_index_covers_is_not_read_when_a_run_begins(tmp_path: Path) -> None:
+    log = fill(tmp_path / "000", *range(20_000))
+    before = bytes_read()
+    store = opened(tmp_path / "001")
+    assert bytes_read() - before < log.stat().st_size / 5
+    assert [n for n in (0, 7, 19_999, 20_000) if had(store, n)] == [0, 7, 19_999]
+    store.close()
 
 
 def test_the_index_is_written_during_a_long_run_too(tmp_path: Path) -> None:
@@ -289,6 +304,18 @@ def test_what_cannot_be_written_is_an_error_and_the_store_goes_on(tmp_path: Path
         store.put([result(3)])
     assert store.get(key(0)) is None
     store.sync()
+
+
+def test_a_store_that_could_not_be_opened_can_be_opened_elsewhere(tmp_path: Path) -> None:
+    fill(tmp_path / "000", 0, index_after=1)
+    store = LogResultStore()
+    with pytest.raises(FileExistsError):
+        store.open(tmp_path / "000", SystemClock())
+    assert store.get(key(0)) is None
+    (tmp_path / "001").mkdir()
+    store.open(tmp_path / "001", SystemClock())
+    assert had(store, 0)
+    store.close()
 
 
 def test_settings_that_cannot_work_are_refused() -> None:
