@@ -208,6 +208,7 @@ class Endpoint(Submitter):
             name=job.name,
             priority=options.priority,
             walltime=options.walltime,
+            expected=options.expected,
             env=options.env,
             hints=options.hints,
         )
