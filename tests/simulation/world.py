@@ -125,7 +125,7 @@ class World:
         """Let so many events happen under faults, then heal everything and settle accounts."""
         clockwork = self.clockwork
         self.program.begin()
-        for _ in range(MANAGERS + clockwork.chance.randrange(3)):
+        for _ in range(MANAGERS + 1 + clockwork.chance.randrange(3)):
             self.add_manager()
         self.use()
         while clockwork.events < events:
@@ -445,7 +445,7 @@ class World:
             worker = attempt.claimed_by
             if attempt.had_by is manager or (worker and worker.manager is manager):
                 self.owe(attempt, bound, manager)
-        if len(self.living()) < MANAGERS + 2:
+        if len(self.living()) < MANAGERS + 3:
             self.clockwork.soon(self.add_manager, 0.1, 2.0)
 
     def connect(self, manager: ManagerProcess) -> Connection | None:

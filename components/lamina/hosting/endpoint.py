@@ -249,6 +249,7 @@ class Endpoint(Submitter):
             name=job.name,
             priority=options.priority,
             walltime=options.walltime,
+            expected=options.expected,
             env=options.env,
             hints=options.hints,
         )

@@ -19,6 +19,10 @@ def _walltime(value: float | str | None) -> float | None:
     return None if value is None else read_seconds(value, what="walltime")
 
 
+def _expected(value: float | str | None) -> float | None:
+    return None if value is None else read_seconds(value, what="expected")
+
+
 @attrs.frozen(kw_only=True)
 class TaskOptions:
     """What is asked for a task besides what it does."""
@@ -31,6 +35,8 @@ class TaskOptions:
     """Higher runs sooner."""
     walltime: float | None = attrs.field(default=None, converter=_walltime)
     """Seconds that it may run, or text with a unit."""
+    expected: float | None = attrs.field(default=None, converter=_expected)
+    """Seconds that it is expected to take, or text; it is begun only where it can end."""
     env: Mapping[str, str] | None = None
     """Environment variables for this task alone."""
     hints: Mapping[str, Any] | None = None
@@ -93,6 +99,7 @@ class Submitter:
         name: str = "",
         priority: float = 0,
         walltime: float | str | None = None,
+        expected: float | str | None = None,
         env: Mapping[str, str] | None = None,
         hints: Mapping[str, Any] | None = None,
     ) -> "Submitter":
@@ -106,6 +113,7 @@ class Submitter:
             name=name,
             priority=priority,
             walltime=walltime,
+            expected=expected,
             env=env,
             hints=hints,
         )

@@ -319,6 +319,7 @@ class _Slow:
 
     label: str = "slow"
     report: Report = print
+    taken: list[TaskRequest] = attrs.field(factory=list)
     cancelled: list[AttemptId] = attrs.field(factory=list)
 
     def __copy__(self) -> "_Slow":
@@ -333,6 +334,7 @@ class _Slow:
 
     def launch(self, tasks: Sequence[TaskRequest], report: Report) -> None:
         self.report = report
+        self.taken += tasks
 
     def cancel(self, attempts: Sequence[AttemptId]) -> None:
         self.cancelled += attempts
@@ -342,6 +344,17 @@ class _Slow:
 
     def close(self, timeout: float | None = None) -> None:
         pass
+
+
+def test_what_a_task_is_expected_to_take_reaches_the_executor(tmp_path: Path) -> None:
+    endpoint = Endpoint(EndpointConfig(executors=[_Slow()], run_dir=tmp_path)).start()
+    ours = endpoint.executors["slow"]
+    assert isinstance(ours, _Slow)
+    future = endpoint.options(expected="2 min").submit(abs, -1)
+    assert [task.expected for task in ours.taken] == [120]
+    assert future.cancel()
+    ours.report([Outcome(future.task, 1)])
+    endpoint.shutdown()
 
 
 def test_what_executors_emit_reaches_the_sinks(threads: Endpoint, sink: MemorySink) -> None:

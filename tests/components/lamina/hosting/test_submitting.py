@@ -49,5 +49,7 @@ def test_options_belong_to_what_they_made_alone() -> None:
 def test_options_that_cannot_work_are_refused() -> None:
     with pytest.raises(ConfigError, match="walltime"):
         _Taker().submitter.options(walltime="soon")
+    with pytest.raises(ConfigError, match="expected"):
+        _Taker().submitter.options(expected="soon")
     with pytest.raises(ConfigError, match="priority"):
         _Taker().submitter.options(priority="high")  # type: ignore[arg-type]
