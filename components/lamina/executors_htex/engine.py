@@ -458,6 +458,7 @@ class Engine:
             "prefetch": self.settings.prefetch_capacity,
             "program": list(own_identity()),
             "sys_path": [str(Path(entry).resolve()) for entry in sys.path if Path(entry).exists()],
+            "worker_memory_limit": self.settings.worker_memory_limit,
             "workers": self.settings.max_workers_per_node,
         }
         path = self.directory / "manager.json"
