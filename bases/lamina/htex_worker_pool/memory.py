@@ -13,18 +13,22 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes
 class Gauge:
     """What a worker and everything below it use beyond what they did when it was reset.
 
-    What earlier tasks have left behind is not held against the present one. The most that can be
-    meant is taken for it, so a task may be seen to use less than it does, by what the worker
-    shares with its siblings, and never more.
+    That is when the worker was ready for its first task, or, if the present one has a limit of
+    its own, when that began: then what earlier tasks have left behind is not held against it. The
+    most that can be meant is taken for it, so a task may be seen to use less than it does, by what
+    the worker shares with its siblings, and never more.
     """
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self._before = 0
+        self._ready = self._before = sum(map(_resident, _family(pid)))
 
-    def reset(self) -> None:
-        """A task is about to begin."""
-        self._before = sum(map(_resident, _family(self.pid)))
+    def reset(self, *, limited: bool = True) -> None:
+        """A task is about to begin, with a limit of its own or without."""
+        if limited:
+            self._before = sum(map(_resident, _family(self.pid)))
+        else:
+            self._before = self._ready
 
     def used(self, limit: int) -> int:
         """How many bytes it uses. Only more than ``limit`` is measured with care, which is slow.

@@ -23,6 +23,7 @@ from typing import Any
 
 from lamina.htex_core import (
     STOP,
+    UNDONE,
     DropForms,
     Give,
     KillWorker,
@@ -39,6 +40,7 @@ from lamina.htex_core import (
     WrittenCall,
     make_plugin,
     memory_limit,
+    out_of_memory,
     pack_parts,
     unpack,
     unwrapped,
@@ -64,6 +66,7 @@ from lamina.htex_worker import (
     read_up,
     task_record,
 )
+from lamina.htex_worker_pool.cgroups import Group, Groups
 from lamina.htex_worker_pool.ending import block_end
 from lamina.htex_worker_pool.memory import Gauge
 from lamina.processes import (
@@ -105,6 +108,10 @@ class _Pipe:
         self.records = Records()
         self.gauge: Gauge | None = None
         """Of its memory, once it is up."""
+        self.group: Group | None = None
+        """What the kernel counts its memory in, where it does."""
+        self.struck = False
+        """Whether it is being killed because the kernel has killed something of its."""
         self.out = Outgoing()
         self.ended = False
         self.status: int | None = None
@@ -162,6 +169,8 @@ class _Shell:
             python=".".join(platform.python_version_tuple()[:2]),
             package=config["package"],
         )
+        self.worker_limit: int | None = config.get("worker_memory_limit")
+        self.groups = None if self.worker_limit is None else _groups()
         self.machine = ManagerMachine(
             info,
             heartbeat_period=config["heartbeat_period"],
@@ -169,6 +178,7 @@ class _Shell:
             wall_offset=time.time() - time.monotonic(),
             binder=binder,
             prefetch=config.get("prefetch"),
+            watched_limit=self.worker_limit,
             offer=offer.totals(),
             drain_period=config.get("drain_period"),
             block_ends=block_end(os.environ, config.get("walltime"), time.time(), time.monotonic()),
@@ -240,6 +250,8 @@ class _Shell:
         )
         theirs.close()
         said = {"codec": self.config["codec"], "sys_path": self.config["sys_path"]}
+        if self.groups is not None:
+            said["groups"] = str(self.groups.path)  # it outlives us, should we be killed
         ours.send(json.dumps(said).encode())
         return zygote, ours
 
@@ -315,9 +327,15 @@ class _Shell:
             report = read_outcome(body)
             buffers = [wrapped(memoryview(buffer).toreadonly()) for buffer in report.buffers]
             outcome = [report.attempt, report.code, buffers, report.began, report.ended, None]
+            group = pipe.group
+            # Asked where it can be meant for no other task of the same worker.
+            alone = group is not None and machine.holds(pipe.number) == 1
+            if group is not None and (pipe.struck or (alone and group.has_killed())):
+                facts = out_of_memory(group.peak, group.limit, pipe.number)
+                outcome = [report.attempt, UNDONE, [], report.began, report.ended, facts]
             self.perform(machine.worker_ended_task(pipe.number, outcome, now))
         elif kind == UP:
-            pipe.gauge = Gauge(read_up(body))
+            self.measure_from_now(pipe, read_up(body))
             self.perform(machine.worker_up(pipe.number, now))
         elif kind == UNFIT:
             self.perform(machine.worker_unfit(pipe.number, read_unfit(body), now))
@@ -360,6 +378,10 @@ class _Shell:
         del self.by_handle[pipe.link.fileno()]
         unclaimed = pipe.unclaimed()
         pipe.close()
+        if pipe.group is not None:
+            if pipe.group.has_killed():  # and now nothing is left to be killed
+                self.machine.killed_by_kernel(pipe.number, pipe.group.peak, pipe.group.limit)
+            pipe.group.remove()
         how = pipe.why or exit_in_words(pipe.status)
         self.perform(self.machine.worker_died(pipe.number, how, unclaimed, now))
 
@@ -398,8 +420,9 @@ class _Shell:
         pipe = self.pipes.get(effect.worker)
         if pipe is None:
             return
-        if pipe.gauge is not None and _limited(effect):
-            pipe.gauge.reset()
+        if pipe.gauge is not None and effect.tasks:
+            if _limited(effect) or self.machine.watched_limit is not None:
+                pipe.gauge.reset(limited=_limited(effect))
         if effect.tasks:
             os.eventfd_write(pipe.claims, len(effect.tasks))
         for digest, form in effect.forms:
@@ -417,10 +440,30 @@ class _Shell:
             pipe.out.add([drop_record(digest) for digest in effect.digests])
             self.write(pipe)
 
+    def measure_from_now(self, pipe: _Pipe, pid: int) -> None:
+        """A worker is ready: what it uses from now on counts."""
+        pipe.gauge = Gauge(pid)
+        if self.groups is None or self.worker_limit is None:
+            return
+        try:
+            pipe.group = self.groups.make(pipe.number, self.worker_limit)
+            pipe.group.take(pid)
+        except OSError as error:
+            if pipe.group is not None:
+                pipe.group.remove()
+                pipe.group = None
+            sys.stderr.write(f"a worker is watched instead, for lack of a cgroup: {error}\n")
+
     def measure(self, effect: Measure) -> None:
-        """See what a task uses, beyond what its worker used before it."""
+        """See what a task uses, beyond what its worker used before it; or what the kernel says."""
         pipe = self.pipes.get(effect.worker)
-        if pipe is not None and pipe.gauge is not None:
+        group = None if pipe is None else pipe.group
+        if pipe is not None and group is not None and group.has_killed():
+            pipe.struck = True
+            self.perform(self.machine.killed_by_kernel(effect.worker, group.peak, group.limit))
+        elif group is not None and effect.limit >= group.limit:
+            return  # the kernel sees to it
+        elif pipe is not None and pipe.gauge is not None:
             used = pipe.gauge.used(effect.limit)
             self.perform(self.machine.measured(effect.worker, used, time.monotonic()))
 
@@ -493,6 +536,11 @@ class _Shell:
 
 def _limited(effect: Give) -> bool:
     return any(memory_limit(wire) is not None for wire in effect.tasks)
+
+
+def _groups() -> Groups | None:
+    """Control groups for the workers, where there can be some and they are wanted."""
+    return None if os.environ.get("LAMINA_CGROUPS") == "off" else Groups.find()
 
 
 def _binder(config: dict[str, Any]) -> ResourceBinder:

@@ -550,6 +550,7 @@ class Engine:
             "program": list(own_identity()),
             "sys_path": [str(Path(entry).resolve()) for entry in sys.path if Path(entry).exists()],
             "walltime": getattr(self.settings.provider, "walltime", None),
+            "worker_memory_limit": self.settings.worker_memory_limit,
             "workers": self.settings.max_workers_per_node,
         }
         path = self.directory / "manager.json"

@@ -77,6 +77,9 @@ class HighThroughputExecutor(PoolFace):
         guards: What is never asked of a batch system; None for ``Guards()``.
         queue_order: Which task is next; None for ``PriorityFirst()``.
         manager_selector: Which node gets it; None for ``TurnManagerSelector()``.
+        worker_memory_limit: What a worker and all that its tasks start may use together, beyond
+            what it used when it was ready for its first task, in bytes or as text with a unit;
+            a task that runs when it is more ends with ``TaskOutOfMemory``.
         prefetch_capacity: How many tasks a manager holds beyond those that its workers can run;
             None for as many as last some milliseconds, so that short tasks do not wait for the
             network and long ones do not wait behind each other.
@@ -124,6 +127,7 @@ class HighThroughputExecutor(PoolFace):
         guards: Guards | None = None,
         queue_order: QueueOrder | None = None,
         manager_selector: ManagerSelector | None = None,
+        worker_memory_limit: float | str | None = None,
         prefetch_capacity: int | None = None,
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
@@ -157,6 +161,7 @@ class HighThroughputExecutor(PoolFace):
             guards=Guards() if guards is None else guards,
             queue_order=queue_order,
             manager_selector=manager_selector,
+            worker_memory_limit=worker_memory_limit,
             prefetch_capacity=prefetch_capacity,
             initializer=initializer,
             initargs=initargs,

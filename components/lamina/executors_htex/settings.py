@@ -21,6 +21,7 @@ from lamina.vocabulary import ConfigError, read_gibibytes, read_seconds
 __all__ = ["Settings"]
 
 PORTS = 2**16
+LEAST_MEMORY = 2**20  # bytes for a worker
 MOST_AHEAD = 10**6  # tasks that a manager may hold beyond its workers
 SHORTEST_PROBE, LONGEST_PROBE = 0.1, 3600  # seconds
 ROOT = __package__.rpartition(".")[0]
@@ -59,6 +60,14 @@ def _memory(value: float | str | None) -> int | None:
     """Bytes, from what is GiB unless it says otherwise; or what it is, likewise."""
     try:
         return None if value is None else read_gibibytes(value)
+    except (ConfigError, TypeError):
+        return value  # type: ignore[return-value]
+
+
+def _bytes(value: float | str | None) -> int | None:
+    """Bytes, or what it is, likewise."""
+    try:
+        return None if value is None else read_bytes(value, unit=1)
     except (ConfigError, TypeError):
         return value  # type: ignore[return-value]
 
@@ -114,6 +123,7 @@ class Settings:
     guards: Guards = attrs.field(factory=Guards)
     queue_order: QueueOrder | None = None
     manager_selector: ManagerSelector | None = None
+    worker_memory_limit: int | None = attrs.field(default=None, converter=_bytes)
     prefetch_capacity: int | None = None
     initializer: Callable[..., object] | None = None
     initargs: tuple[Any, ...] = ()
@@ -243,6 +253,12 @@ def _of_workers(settings: Any) -> Iterator[str]:
         yield (
             f"max_workers_per_node is {most!r:.100}; it must be a whole number, 1 or more, or "
             "None for one per core"
+        )
+    limit = settings.worker_memory_limit
+    if limit is not None and (type(limit) is not int or not LEAST_MEMORY <= limit < 2**63):
+        yield (
+            f"worker_memory_limit is {limit!r:.100}; write bytes, {LEAST_MEMORY} or more, or such "
+            'as "4 GiB"'
         )
     ahead = settings.prefetch_capacity
     if ahead is not None and (type(ahead) is not int or not 0 <= ahead <= MOST_AHEAD):

@@ -46,7 +46,7 @@ from lamina.htex_core.interchange import (
     ToManager,
     Watch,
 )
-from lamina.htex_core.limits import memory_limit
+from lamina.htex_core.limits import memory_limit, out_of_memory
 from lamina.htex_core.manager import (
     DropForms,
     Give,
@@ -150,6 +150,7 @@ __all__ = [
     "comparable",
     "make_plugin",
     "memory_limit",
+    "out_of_memory",
     "pack",
     "pack_parts",
     "unpack",

@@ -327,6 +327,8 @@ class InterchangeMachine:
             self._capacity -= known.capacity
             self._ending -= known.end is not None
             self._leave_out(known)
+            for askers in self._lacking.values():
+                askers.pop(info.uid, None)  # it will ask again, and is to be sent it once
         manager = _Manager(info, route, body["capacity"], number, last_heard=now)
         manager.admitted = known is not None and known.admitted
         manager.held.update(body["held"], body["finished"])

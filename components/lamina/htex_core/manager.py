@@ -62,7 +62,13 @@ from lamina.htex_core.frames import (
     WireOutcome,
     WireTask,
 )
-from lamina.htex_core.limits import LOOK_PERIOD, excess, facts_of_excess, memory_limit
+from lamina.htex_core.limits import (
+    LOOK_PERIOD,
+    excess,
+    facts_of_excess,
+    killed_by_kernel,
+    memory_limit,
+)
 from lamina.htex_core.packing import Bound, Packing, asks, with_binding
 from lamina.resources import Binding, ResourceBinder
 
@@ -204,6 +210,8 @@ class ManagerMachine:
     """It has looked at the node already. Without one, no task gets what it asks for."""
     prefetch: int | None = None
     """Tasks beyond its workers that it is to hold; None for as many as are short."""
+    watched_limit: int | None = None
+    """What a worker may use, in bytes."""
     offer: Mapping[str, float] = attrs.field(factory=dict)
     """What tasks may ask for, by name, and how much of it there is in all."""
 
@@ -296,7 +304,7 @@ class ManagerMachine:
             walltime = _walltime(worker)
             if walltime is not None and worker.verdict is None:
                 deadline = min(deadline, worker.progress + walltime)
-            if _limit(worker) is not None:
+            if self._limit(worker) is not None:
                 deadline = min(deadline, _look_at(worker))
         return deadline
 
@@ -501,7 +509,7 @@ class ManagerMachine:
                 reason = f"it ran for {ran:.2f} s; its walltime is {walltime:g} s"
                 worker.verdict = ("task_walltime", reason)
                 effects.append(KillWorker(worker.number))
-            limit = _limit(worker)
+            limit = self._limit(worker)
             if limit is not None and now >= _look_at(worker):
                 worker.looked = now
                 effects.append(Measure(worker.number, limit))
@@ -523,11 +531,25 @@ class ManagerMachine:
     def measured(self, number: int, used: int, now: float) -> list[ManagerEffect]:
         """What a worker's task, and all that it has started, use just now, in bytes."""
         worker = self._workers.get(number)
-        limit = None if worker is None else _limit(worker)
+        limit = None if worker is None else self._limit(worker)
         if worker is None or limit is None or (reason := excess(used, limit)) is None:
             return []
         worker.verdict = ("out_of_memory", reason)
         worker.numbers = facts_of_excess(used, limit)
+        return [KillWorker(number)]
+
+    def holds(self, number: int) -> int:
+        """How many tasks a worker holds, the one that it runs among them."""
+        worker = self._workers.get(number)
+        return 0 if worker is None else len(worker.held)
+
+    def killed_by_kernel(self, number: int, peak: int, limit: int) -> list[ManagerEffect]:
+        """The kernel has killed a worker, or something below it, for their memory."""
+        worker = self._workers.get(number)
+        if worker is None or worker.verdict is not None:
+            return []
+        worker.verdict = ("out_of_memory", killed_by_kernel(peak, limit))
+        worker.numbers = facts_of_excess(peak, limit, "cgroup")
         return [KillWorker(number)]
 
     def stop(
@@ -667,6 +689,15 @@ class ManagerMachine:
         return []
 
     # Decisions.
+
+    def _limit(self, worker: _Worker) -> int | None:
+        """The limit of what it runs, unless we are killing it already."""
+        if not worker.held or worker.verdict is not None:
+            return None
+        own = memory_limit(next(iter(worker.held.values())))
+        if own is None or self.watched_limit is None:
+            return self.watched_limit if own is None else own
+        return min(own, self.watched_limit)
 
     def _send_results(self, now: float) -> list[ManagerEffect]:
         batch, self._outbox = self._outbox, []
@@ -948,13 +979,6 @@ def _walltime(worker: _Worker) -> float | None:
     options = next(iter(worker.held.values()))[3]
     walltime: float | None = options.get("walltime") if options else None
     return walltime
-
-
-def _limit(worker: _Worker) -> int | None:
-    """The limit of what it runs, unless we are killing it already."""
-    if not worker.held or worker.verdict is not None:
-        return None
-    return memory_limit(next(iter(worker.held.values())))
 
 
 def _look_at(worker: _Worker) -> float:

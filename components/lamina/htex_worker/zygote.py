@@ -17,7 +17,9 @@ import select
 import signal
 import socket
 import sys
+import time
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from lamina.codec import Codec
@@ -27,6 +29,7 @@ from lamina.processes import become_subreaper, die_with_parent, kill_tree
 __all__ = ["main"]
 
 MESSAGE = 2**16  # bytes
+GROUPS_TIME = 2.0  # seconds for removing control groups
 
 
 class _Zygote:
@@ -144,6 +147,19 @@ def _codec(named: str) -> Codec:
     return codec
 
 
+def _remove_groups(path: Path) -> None:
+    """Remove the manager's control groups, as soon as the kernel has seen our dead out of them."""
+    until = time.monotonic() + GROUPS_TIME
+    while path.exists():
+        try:
+            for group in (*path.glob("*/"), path):
+                group.rmdir()
+        except OSError:
+            if time.monotonic() >= until:
+                return  # the next manager here will do it
+            time.sleep(0.01)
+
+
 def main(arguments: list[str]) -> int:
     """Run on the control socket whose descriptor is the one argument."""
     control = socket.socket(fileno=int(arguments[0]))
@@ -163,4 +179,6 @@ def main(arguments: list[str]) -> int:
     signal.set_wakeup_fd(outer, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     _Zygote(control, _codec(config["codec"]), inner).run()
+    if "groups" in config:
+        _remove_groups(Path(config["groups"]))
     return 0

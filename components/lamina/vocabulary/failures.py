@@ -121,7 +121,8 @@ class TaskOutOfMemory(TaskError):
     """The worker was killed because it used too much memory. More memory would help.
 
     ``peak`` is the most that it was seen to use and ``limit`` what it might, in bytes; None where
-    nobody knows. ``measured`` says how: ``"watchdog"`` has looked at its processes in /proc.
+    nobody knows. ``measured`` says how: ``"watchdog"`` has looked at its processes in /proc,
+    ``"cgroup"`` is the kernel itself.
     """
 
     cause = Cause.OUT_OF_MEMORY

@@ -10,6 +10,7 @@ import pytest
 from lamina.apps import python_app
 from lamina.executors import Call, Outcome, TaskRequest
 from lamina.executors_htex import HighThroughputExecutor
+from lamina.htex_worker_pool.cgroups import Groups
 from lamina.kernel import Config, DataFlowKernel
 from lamina.retry_policy import Again, Decision, GiveUp, Trouble
 from lamina.vocabulary import AttemptId, Cause, Failure, HasStarted, TaskOutOfMemory
@@ -17,7 +18,7 @@ from tests.integration.conftest import Measure
 from tests.integration.htex.bodies import double
 from tests.integration.htex.conftest import Make
 from tests.integration.htex.hungry import hoard, share, take, take_below, take_in_parts
-from tests.integration.htex.world import PATIENCE, until, workers
+from tests.integration.htex.world import PATIENCE, manager, until, workers
 
 MIB = 2**20
 LIMIT = 64 * MIB
@@ -116,3 +117,50 @@ def test_a_retry_policy_sees_the_cause(tmp_path: Path) -> None:
         assert isinstance(app(3 * LIMIT, 1000.0).exception(PATIENCE), TaskOutOfMemory)
         assert app(MIB, 0.5).result(PATIENCE) == MIB
     assert [failure.cause for failure in policy.seen] == [Cause.OUT_OF_MEMORY] * 2
+
+
+@pytest.fixture(params=["cgroup", "watchdog"])
+def keeper(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Who sees to the limit of workers; it is the kernel where that is permitted."""
+    keeper: str = request.param
+    if keeper == "watchdog":
+        monkeypatch.setenv("LAMINA_CGROUPS", "off")
+    elif (groups := Groups.find()) is None:
+        pytest.skip("no group for memory can be made here")
+    else:
+        groups.close()
+    return keeper
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        Call(take, (3 * LIMIT, 1000.0)),
+        Call(take_below, (3 * LIMIT,)),
+        Call(take_in_parts, (3 * LIMIT,)),
+    ],
+    ids=["itself", "a program", "children"],
+)
+def test_no_worker_uses_more_than_the_limit_of_all(make: Make, keeper: str, call: Call) -> None:
+    executor = make(worker_memory_limit=LIMIT)
+    failure = _limited(executor, call, None).failure
+    assert failure is not None
+    assert isinstance(failure.error, TaskOutOfMemory)
+    assert (failure.error.measured, failure.error.limit) == (keeper, LIMIT)
+    assert failure.peak_memory is not None
+    # The kernel lets nobody have more; at the watchdog's next look it is more.
+    assert failure.peak_memory >= 0.9 * LIMIT
+    assert executor.submit(take, LIMIT // 2, 0.3).result(PATIENCE) == LIMIT // 2
+
+
+def test_the_groups_of_workers_are_gone_with_their_manager(make: Make) -> None:
+    if (groups := Groups.find()) is None:
+        pytest.skip("no group for memory can be made here")
+    groups.close()
+    executor = make(worker_memory_limit=LIMIT)
+    assert executor.submit(double, 4).result(PATIENCE) == 8
+    name = f"lamina-{manager(executor)}"
+    place = next(Path("/sys/fs/cgroup").glob(f"**/{name}"))
+    assert len([*place.glob("worker-*")]) == 2
+    executor.close()
+    until(lambda: not place.exists())

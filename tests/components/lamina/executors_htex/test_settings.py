@@ -61,6 +61,8 @@ def _local_selector() -> object:
         ({"max_workers_per_node": 0}, "1 or more"),
         ({"max_workers_per_node": 1.5}, "whole number"),
         ({"max_workers_per_node": True}, "whole number"),
+        ({"worker_memory_limit": 3}, "1048576 or more"),
+        ({"worker_memory_limit": "4 loaves"}, 'such as "4 GiB"'),
         ({"prefetch_capacity": -1}, "a whole number, 0 to 1000000"),
         ({"prefetch_capacity": 1.5}, "or None for as many as are short"),
         ({"initializer": "setup"}, "it must be a function, or None"),

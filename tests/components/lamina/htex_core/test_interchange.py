@@ -775,3 +775,13 @@ def test_what_is_not_needed_any_more_is_dropped_here_and_everywhere_below() -> N
         ToManager(b"b", DROP, [b"s"]),
     ]
     assert machine.manager_frame(b"a", NEED, 1, [b"s"], 0.0) == [ToClient(NEED, [b"s"])]
+
+
+def test_a_manager_that_comes_by_a_new_route_is_sent_what_it_asks_for_there_once() -> None:
+    machine = running(a=2)
+    machine.manager_frame(b"a", NEED, 1, [b"s"], 0.0)
+    machine.manager_frame(b"a2", REGISTER, 0, registration("a", registration=2), 0.0)
+    assert machine.client_frame(FORMS, [[b"s", b"it", True]], 0.0) == []
+    assert machine.manager_frame(b"a2", NEED, 1, [b"s"], 0.0) == [
+        ToManager(b"a2", FORMS, [[b"s", b"it", True]])
+    ]

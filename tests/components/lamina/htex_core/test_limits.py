@@ -1,7 +1,12 @@
 import pytest
 
 from lamina.htex_core import memory_limit
-from lamina.htex_core.limits import excess, facts_of_excess
+from lamina.htex_core.limits import (
+    excess,
+    facts_of_excess,
+    killed_by_kernel,
+    out_of_memory,
+)
 
 MIB = 2**20
 
@@ -27,3 +32,18 @@ def test_one_that_uses_more_is_told_both_figures_and_how_they_were_measured() ->
 
 def test_the_same_goes_along_in_numbers() -> None:
     assert facts_of_excess(7, 5) == {"peak": 7, "limit": 5, "measured": "watchdog"}
+
+
+def test_a_kill_by_the_kernel_is_told_with_the_same_figures() -> None:
+    facts = out_of_memory(2 * MIB, MIB, 3)
+    assert facts == {
+        "cause": "out_of_memory",
+        "reason": "it used 2.0 MiB at its peak; its limit is 1.0 MiB "
+        "(the kernel killed it, measured by the worker's cgroup)",
+        "started": "yes",
+        "worker": "3",
+        "peak": 2 * MIB,
+        "limit": MIB,
+        "measured": "cgroup",
+    }
+    assert killed_by_kernel(2 * MIB, MIB) == facts["reason"]

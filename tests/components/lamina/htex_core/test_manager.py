@@ -878,3 +878,35 @@ def test_it_holds_as_many_tasks_beyond_its_workers_as_it_is_told(prefetch: int) 
         give(machine, 1)
         machine.worker_ended_task(0, outcome(1, took), 0.0)
         assert machine.capacity == 2 + prefetch
+
+
+def test_every_worker_is_watched_for_the_limit_of_all() -> None:
+    machine = ManagerMachine(
+        info(1), heartbeat_period=10.0, heartbeat_threshold=30.0, watched_limit=100
+    )
+    machine.start(0.0)
+    machine.frame(WELCOME, 1, None, 0.0)
+    machine.worker_up(0, 0.0)
+    give(machine, 1)
+    assert Measure(0, 100) in machine.time_passed(0.25)
+    assert machine.measured(0, 100, 0.25) == []
+    machine.worker_ended_task(0, outcome(1), 0.3)
+    for number, own, limit in ((2, 50, 50), (3, 500, 100)):
+        machine.frame(TASKS, 1, [wire(number, None, {"memory_limit": own})], 1.0)
+        assert Measure(0, limit) in machine.time_passed(1.25 + number)
+        machine.worker_ended_task(0, outcome(number), 1.25 + number)
+
+
+def test_a_worker_that_the_kernel_killed_for_its_memory_says_so() -> None:
+    machine = running()
+    give(machine, 1)
+    assert (machine.holds(0), machine.holds(7)) == (1, 0)
+    assert machine.killed_by_kernel(7, 1, 1) == []
+    assert machine.killed_by_kernel(0, 120, 100) == [KillWorker(0)]
+    assert machine.killed_by_kernel(0, 130, 100) == []
+    machine.worker_died(0, "killed by SIGKILL", 0, 1.0)
+    *_, results = machine.flush(1.0)
+    assert isinstance(results, SendOut)
+    facts = results.body[2][0][5]
+    assert (facts["cause"], facts["measured"]) == ("out_of_memory", "cgroup")
+    assert (facts["peak"], facts["limit"], facts["started"]) == (120, 100, "yes")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ CODEC = CloudpickleCodec()
 class _Node:
     """A zygote, seen from its manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, **more: str) -> None:
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.process = subprocess.Popen(
             [sys.executable, "-m", PACKAGE, str(theirs.fileno())], pass_fds=(theirs.fileno(),)
@@ -32,7 +33,7 @@ class _Node:
         theirs.close()
         self.control.settimeout(PATIENCE)
         codec = f"{CloudpickleCodec.__module__}:{CloudpickleCodec.__name__}"
-        self.control.send(json.dumps({"codec": codec, "sys_path": []}).encode())
+        self.control.send(json.dumps({"codec": codec, "sys_path": [], **more}).encode())
         self.links: list[socket.socket] = []
 
     def fork(self, number: int, **given: Any) -> tuple[socket.socket, int]:
@@ -135,3 +136,14 @@ def test_it_ends_with_everything_below_when_the_manager_hangs_up(node: _Node) ->
     assert node.process.wait(PATIENCE) == 0
     assert _gone(pid, below)
     os.close(claims)
+
+
+def test_the_control_groups_of_a_manager_are_removed_with_its_workers(tmp_path: Path) -> None:
+    place = tmp_path / "lamina-1"
+    for number in range(2):
+        (place / f"worker-{number}").mkdir(parents=True)
+    node = _Node(groups=str(place))
+    node.fork(0)
+    assert place.exists()
+    node.close()
+    assert [*tmp_path.iterdir()] == []
