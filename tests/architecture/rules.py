@@ -493,7 +493,10 @@ def _defined(ws: Workspace, brick: Brick, target: str) -> bool:
 
 @rule
 def projects_depend_on_what_their_bricks_use(ws: Workspace) -> Iterator[tuple[Path, int, str]]:
-    """A distribution's dependencies, with its extras, are the union of its bricks' libraries."""
+    """A distribution's dependencies are the union of its bricks' libraries.
+
+    What contrib bricks alone use may be an extra instead.
+    """
     for project in ws.projects:
         names = {Path(path).name for path in project.bricks}
         yield from _union(ws, project, names)
@@ -513,14 +516,15 @@ def projects_depend_on_what_their_bricks_use(ws: Workspace) -> Iterator[tuple[Pa
 
 def _union(ws: Workspace, project: Project, names: set[str]) -> Iterator[tuple[Path, int, str]]:
     needed = {lib for name in names & ws.declared.keys() for lib in ws.declared[name].libraries}
-    for library in sorted(needed & project.extras):
-        for name in sorted(names & ws.bricks.keys() & ws.declared.keys()):
-            if library in ws.declared[name].libraries and ws.bricks[name].tier != "contrib":
-                says = f"{name} uses {library} and is not contrib; move it to the dependencies"
-                yield project.path, 1, says
-    for library in sorted(needed - project.dependencies - project.extras):
+    firm = {
+        library
+        for name in names & ws.declared.keys()
+        if name not in ws.bricks or ws.bricks[name].tier != "contrib"
+        for library in ws.declared[name].libraries
+    }
+    for library in sorted(needed - project.dependencies - (project.extras - firm)):
         yield project.path, 1, f"its bricks use {library}; add it to the dependencies"
-    for library in sorted((project.dependencies | project.extras) - needed):
+    for library in sorted(project.dependencies - needed):
         yield project.path, 1, f"none of its bricks uses {library}; drop the dependency"
 
 

@@ -226,6 +226,13 @@ SWAPPED = [
     (
         "projects_depend_on_what_their_bricks_use",
         FLOW,
+        ', "PyZMQ"]',
+        ']\n    [project.optional-dependencies]\n    wire = ["pyzmq"]',
+        "use pyzmq; add it",
+    ),
+    (
+        "projects_depend_on_what_their_bricks_use",
+        FLOW,
         '"../../components/lamina/words" = "lamina/words"',
         "",
         "shops imports lamina.words, but brick words is not in the list",

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +178,7 @@ class Project:
 
     path: Path
     dependencies: frozenset[str]
-    extras: frozenset[str]  # what its users install for contrib plug-ins only
+    extras: frozenset[str]  # what it depends on only where somebody asks for it
     bricks: Mapping[str, str]  # path of a brick, from this file -> its path in the wheel
 
 
@@ -270,15 +271,11 @@ def _modules(brick: Path, package: str) -> Iterator[Module]:
 
 def _project(path: Path) -> Project:
     data = _toml(path)
+    extras = data["project"].get("optional-dependencies", {})
     return Project(
         path=path,
         dependencies=frozenset(map(distribution, data["project"].get("dependencies", ()))),
-        extras=frozenset(
-            distribution(line)
-            for name, lines in data["project"].get("optional-dependencies", {}).items()
-            for line in lines
-            if name != "dev"
-        ),
+        extras=frozenset(map(distribution, chain.from_iterable(extras.values()))),
         bricks=data.get("tool", {}).get("polylith", {}).get("bricks", {}),
     )
 

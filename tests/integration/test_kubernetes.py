@@ -40,7 +40,7 @@ def started(config: str, place: Path, **options: Any) -> HighThroughputExecutor:
 
 def test_tasks_run_in_pods_and_nothing_is_left(world: tuple[Cluster, str], tmp_path: Path) -> None:
     cluster, config = world
-    executor = started(config, tmp_path, init_blocks=2, max_blocks=2)
+    executor = started(config, tmp_path, min_blocks=2, max_blocks=2)
     try:
         futures = [executor.submit(host_after, 0.05) for _ in range(20)]
         assert [future.result(ENDS) for future in futures]

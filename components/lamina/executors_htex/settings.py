@@ -16,7 +16,7 @@ from lamina.plugins import ConfigErrors, Mistake
 from lamina.providers import Provider
 from lamina.resources import NodeBinder, ResourceBinder, read_node
 from lamina.scaling import BlockErrorPolicy, Guards, Quarantine, ScalingStrategy
-from lamina.vocabulary import ConfigError, read_gibibytes, read_seconds
+from lamina.vocabulary import ConfigError, read_bytes, read_gibibytes, read_seconds
 
 __all__ = ["Settings"]
 

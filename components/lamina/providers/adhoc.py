@@ -156,6 +156,8 @@ class AdHocProvider:
     def cancel(self, jobs: Collection[JobId]) -> None:
         """Ask all processes of these jobs to end, and kill what is left of them 2 s later.
 
+        It waits for that, and leaves nothing of them on their hosts.
+
         Raises:
             ProviderUnavailable: Some hosts do not answer; asking again may help.
         """
@@ -164,7 +166,7 @@ class AdHocProvider:
         going = [job for job in known if job.ended is None]
         for job in going:
             job.cancelled = True
-        if silent := self._ask(going, _cancel):
+        if silent := self._ask(going, self._end_and_look):
             raise ProviderUnavailable("cancelling blocks", "; ".join(silent.values()))
 
     def described(self, request: BlockRequest) -> tuple[str, str]:
@@ -200,6 +202,10 @@ class AdHocProvider:
                 said = dict(zip(by_host, pool.map(ask, by_host), strict=True))
         return {host: why for host, why in said.items() if why}
 
+    def _end_and_look(self, host: Host, jobs: Sequence[_Job]) -> None:
+        host.cancel([job.place for job in jobs])
+        self._look(host, jobs)
+
     def _look(self, host: Host, jobs: Sequence[_Job]) -> None:
         found = host.look([job.place for job in jobs])
         for job, (word, code) in zip(jobs, found, strict=True):
@@ -212,12 +218,8 @@ class AdHocProvider:
                     self._book.taken.discard(host.number)
 
 
-def _cancel(host: Host, jobs: Sequence[_Job]) -> None:
-    host.cancel([job.place for job in jobs])
-
-
 def _end(job: _Job, word: str, code: int | None) -> JobStatus:
-    if job.cancelled:
+    if job.cancelled and code != 0:  # it may have ended well before it was told to
         reason = "it was cancelled by this program"
         return JobStatus(state=JobState.CANCELLED, reason=reason, exit_code=code)
     if word == "ended" and code is not None:

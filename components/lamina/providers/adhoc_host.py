@@ -75,7 +75,7 @@ class Host:
         return found
 
     def cancel(self, places: Sequence[str]) -> None:
-        """End blocks; what does not end by itself is killed 2 s later."""
+        """End blocks, and wait for it; what does not end by itself is killed 2 s later."""
         self._run("bash", "-c", CANCEL, "cancel", *places)
 
     def clear(self, place: str, request: BlockRequest) -> None:

@@ -72,21 +72,20 @@ for place; do
     marks=("$pid:$start")
     for one in $(below "$pid"); do marks+=("$one:$(started "$one")"); done
     for mark in "${marks[@]}"; do kill -TERM "${mark%%:*}" 2>/dev/null; done
-    (
-        for _ in $(seq 40); do
-            left=
-            for mark in "${marks[@]}"; do
-                [[ $(started "${mark%%:*}") == "${mark#*:}" ]] && left+=" ${mark%%:*}"
-            done
-            [[ -n $left ]] || exit 0
-            sleep GRACE_PART
+    for turn in $(seq 50); do
+        left=
+        for mark in "${marks[@]}"; do
+            [[ $(started "${mark%%:*}") == "${mark#*:}" ]] && left+=" ${mark%%:*}"
         done
-        kill -KILL $left 2>/dev/null
-    ) < /dev/null > /dev/null 2>&1 &
+        [[ -n $left ]] || break
+        (( turn < 40 )) || kill -KILL $left 2>/dev/null
+        sleep GRACE_PART
+    done
 done
+true
 """.replace("GRACE_PART", str(GRACE / 40))
 )
-"""SIGTERM for all of the blocks in these directories now, SIGKILL for what is left later."""
+"""Ends the blocks in these directories, and waits for it: SIGTERM, and SIGKILL 2 s later."""
 
 
 def block_script(place: str, python: str, worker_init: str, command: str) -> str:
@@ -101,6 +100,8 @@ lamina_end() {{
     echo "$status" > {here}/ec.new && mv -f {here}/ec.new {here}/ec
 }}
 trap lamina_end EXIT
+# Without this, bash would call a script that is told to end a success.
+trap 'exit 143' HUP INT TERM
 export LAMINA_LUGGAGE={here}/luggage LAMINA_PYTHON={shlex.quote(python)}
 {worker_init}
 {command}

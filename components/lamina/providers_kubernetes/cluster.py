@@ -97,11 +97,11 @@ class Cluster:
                 try:
                     found = self._list()
                 except ProviderUnavailable as error:
-                    listing.failed(now, str(error), interval, chance)
+                    listing.failed(now, error.why, interval, chance)
                 else:
                     listing.answered(now, {one["metadata"]["name"]: one for one in found})
             if listing.why:
-                raise ProviderUnavailable("the cluster", listing.why)
+                raise ProviderUnavailable("the cluster, on listing pods,", listing.why)
             return listing.pods
 
     def _list(self) -> list[Mapping[str, Any]]:

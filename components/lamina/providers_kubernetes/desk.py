@@ -10,7 +10,14 @@ from typing import Any
 
 import attrs
 
-from lamina.providers import BlockRequest, JobState, JobStatus, ProviderError, ProviderUnavailable
+from lamina.providers import (
+    BlockRequest,
+    JobState,
+    JobStatus,
+    ProviderError,
+    ProviderUnavailable,
+    SubmitRejected,
+)
 from lamina.providers_kubernetes.cluster import Cluster
 from lamina.providers_kubernetes.manifests import LABEL_BLOCK, PodOptions, pod, pod_names, secret
 from lamina.providers_kubernetes.statuses import cannot_start, of_block, of_pod
@@ -71,6 +78,9 @@ class Desk:
                 self._remove(block)
                 if isinstance(error, ProviderUnavailable):
                     self._unclear.add(name)
+            if isinstance(error, SubmitRejected):
+                said = (error.command, error.status, error.said)
+                raise SubmitRejected(request.block, *said) from None
             raise
         with self._lock:
             self._blocks[JobId(name)] = block

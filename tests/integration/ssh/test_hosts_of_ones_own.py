@@ -40,7 +40,7 @@ class TestKit(as_tests(PROVIDER, lambda: made(TestKit.hosts))):  # type: ignore[
 
 
 def test_tasks_run_on_both_hosts_and_nothing_is_left(hosts: Hosts, tmp_path: Path) -> None:
-    mine = made(hosts)
+    mine = made(hosts, min_blocks=2)
     executor = HighThroughputExecutor("hosts", mine, max_workers_per_node=1)
     executor.start(Site(run_dir=tmp_path))
     try:

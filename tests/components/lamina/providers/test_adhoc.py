@@ -141,10 +141,21 @@ def test_a_cancelled_block_leaves_no_process_not_even_a_stubborn_one(tmp_path: P
     job = mine.submit(request(tmp_path, f'(setsid bash -c "{stubborn}") & {stubborn}'))
     until(lambda: pids.exists() and len(pids.read_text().split()) == 2)
     mine.cancel([job])
-    assert mine.poll([job])[job].state in (JobState.COMPLETING, JobState.CANCELLED)
     assert reaches(mine, job).state is JobState.CANCELLED
     for pid in pids.read_text().split():
         until(lambda pid=pid: not os.path.exists(f"/proc/{pid}"))
+
+
+def test_a_block_that_ended_well_before_it_was_cancelled_has_ended_well(
+    tmp_path: Path, places: Path
+) -> None:
+    mine = AdHocProvider(channels=[LocalChannel()])
+    job = mine.submit(request(tmp_path, "true"))
+    [place] = places.iterdir()
+    until((place / "ec").exists)
+    mine.cancel([job])
+    assert mine.poll([job])[job].state is JobState.COMPLETED
+    assert not list(places.iterdir())
 
 
 def test_a_host_that_does_not_answer_is_passed_over(tmp_path: Path) -> None:

@@ -294,7 +294,7 @@ def test_what_the_cluster_refuses_is_refused_with_its_words(
     cluster.fails += [("POST pods", status, "you may not create pods")]
     with pytest.raises(SubmitRejected, match="you may not create pods") as caught:
         made(config).submit(request(tmp_path, "true"))
-    assert caught.value.status == status
+    assert (caught.value.block, caught.value.status) == ("0", status)
 
 
 def test_a_used_up_quota_is_a_matter_of_time(world: tuple[Cluster, str], tmp_path: Path) -> None:
