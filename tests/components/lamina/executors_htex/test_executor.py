@@ -9,6 +9,7 @@ from lamina.conformance import EXECUTOR
 from lamina.executors import AlreadyStartedError, Load, NotStartedError, Site
 from lamina.executors_htex import HighThroughputExecutor
 from lamina.plugins import PluginError
+from lamina.providers import LocalProvider
 from tests.kits import as_tests
 
 
@@ -94,3 +95,21 @@ def test_one_that_does_not_run_has_no_blocks() -> None:
     assert executor.blocks() == []
     with pytest.raises(NotStartedError):
         executor.scale(1)
+
+
+def test_it_says_where_nodes_find_it_and_what_blocks_have_written(tmp_path: Path) -> None:
+    executor = HighThroughputExecutor(
+        "mine",
+        LocalProvider(worker_init="echo said by the block"),
+        max_workers_per_node=1,
+        address="127.0.0.1",
+    )
+    assert (list(executor.addresses()), executor.last_words("0")) == ([], "")
+    executor.start(Site(run_dir=tmp_path))
+    try:
+        assert executor.submit(abs, -1).result(60) == 1
+        [address] = executor.addresses()
+        assert address.startswith("tcp://127.0.0.1:")
+        assert executor.last_words("0") == "The last lines of its stdout:\nsaid by the block"
+    finally:
+        executor.close(timeout=5.0)
