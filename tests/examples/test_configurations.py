@@ -33,6 +33,8 @@ def test_its_plan_is_the_one_that_it_is_meant_to_be(path: Path) -> None:
         assert text in plan
 
 
-def test_each_is_named_on_the_page_about_batch_systems() -> None:
-    page = (EXAMPLES.parent / "batch-systems.md").read_text(encoding="utf-8")
-    assert not [path.name for path in FILES if f"(examples/{path.name})" not in page]
+def test_each_is_found_from_a_page_about_it() -> None:
+    pages = [path.read_text(encoding="utf-8") for path in EXAMPLES.parent.glob("*.md")]
+    assert not [
+        path.name for path in FILES if not any(f"(examples/{path.name})" in page for page in pages)
+    ]

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from development.benchmarks.footprint import COLUMNS, ROWS, measure
 from tests.projects.environments import ROOT, build, environment, run
 
 PROJECT = ROOT / "projects" / "endpoint"
+WITHIN = 0.2  # of what the table says; else run development/benchmarks/footprint.py again
 MOST_BYTES = 400_000  # of the wheel
 MOST_LIBRARIES = {"attrs", "msgpack", "pyzmq", "typing-extensions"}
 LEFT_OUT = ("kernel", "apps", "app_bodies", "codec_cloudpickle", "memo", "demo", "flow", "cli")
@@ -60,6 +62,24 @@ def test_it_needs_few_libraries_and_is_small(slim: Path) -> None:
     needed = {line.partition(">=")[0] for line in project("endpoint")["project"]["dependencies"]}
     assert needed <= MOST_LIBRARIES
     assert slim.stat().st_size < MOST_BYTES
+
+
+def test_the_table_in_the_docs_is_true(fresh: Path, full: Path) -> None:
+    printed = cells((ROOT / "docs" / "how-to" / "host.md").read_text(encoding="utf-8"))
+    found = measure(fresh / "python", COLUMNS["endpoint"], times=1)
+    assert found.others == printed["others"][0]
+    for field in ("own_mb", "own_modules", "total_mb", "loaded"):
+        assert getattr(found, field) == pytest.approx(printed[field][0], rel=WITHIN), field
+    modules = sum(name.endswith(".py") for name in contents(full))
+    assert modules == pytest.approx(printed["own_modules"][1], rel=WITHIN)
+    assert len(project("flow")["project"]["dependencies"]) <= printed["others"][1]
+
+
+def cells(page: str) -> dict[str, list[float]]:
+    """The numbers of the table, by the field that each row shows."""
+    lines = [line.strip("|").split("|") for line in page.splitlines() if line.startswith("|")]
+    rows = {first.strip(): [cell.strip() for cell in rest] for first, *rest in lines}
+    return {field: [float(cell) for cell in rows[words]] for field, words in ROWS.items()}
 
 
 def test_it_ships_no_kernel_and_no_init_of_the_namespace(slim: Path) -> None:

@@ -10,6 +10,7 @@ from lamina.conformance import EXECUTOR
 from lamina.executors import AlreadyStartedError, Load, NotStartedError, Site
 from lamina.executors_htex import HighThroughputExecutor
 from lamina.plugins import PluginError, construct
+from lamina.providers import LocalProvider
 from lamina.scaling import (
     AllFailed,
     AnyFailed,
@@ -182,3 +183,21 @@ def test_one_that_does_not_run_drains_nothing() -> None:
     ):
         with pytest.raises(NotStartedError):
             ask()
+
+
+def test_it_says_where_nodes_find_it_and_what_blocks_have_written(tmp_path: Path) -> None:
+    executor = HighThroughputExecutor(
+        "mine",
+        LocalProvider(worker_init="echo said by the block"),
+        max_workers_per_node=1,
+        address="127.0.0.1",
+    )
+    assert (list(executor.addresses()), executor.last_words("0")) == ([], "")
+    executor.start(Site(run_dir=tmp_path))
+    try:
+        assert executor.submit(abs, -1).result(60) == 1
+        [address] = executor.addresses()
+        assert address.startswith("tcp://127.0.0.1:")
+        assert executor.last_words("0") == "The last lines of its stdout:\nsaid by the block"
+    finally:
+        executor.close(timeout=5.0)
