@@ -296,6 +296,11 @@ class Walk:
             graph.failed(attempt, FAILURE)
         elif draw < 0.6:
             graph.joining(attempt, [t(max(0, self.tasks - 1 - self.chance.randrange(20)))], 0)
+        elif draw < 0.7:
+            task = graph.task_of(attempt)
+            graph.stages_out(attempt)
+            if task is not None:
+                graph.transfers(task, self.movers())
         else:
             graph.succeeded(attempt, None)
 
@@ -316,6 +321,8 @@ class Walk:
                     self.deciding.append(effect.task)
                 elif isinstance(effect, Joined):
                     self.graph.end(effect.task, TaskState.EXEC_DONE)
+                elif isinstance(effect, Staged):
+                    self.staged(effect.task)
         self.graph.check_invariants(touched)
         assert len(self.resolved) + len(self.graph) == self.tasks
 
@@ -328,10 +335,37 @@ class Walk:
             key = self.keys[task]
         elif key is not None:
             self.keys[task] = key
+        if self.chance.random() < 0.2:
+            if self.graph.stages_in(task, "xy"[task % 2], key):
+                self.graph.transfers(task, self.movers())
+            return
         attempt = a(self.attempts)
         self.attempts += 1
         if self.graph.prepared(task, attempt, "xy"[task % 2], key):
             self.flying.append(attempt)
+
+    def movers(self) -> list[TaskId]:
+        """New tasks that move files, and old ones that may have ended."""
+        movers = [t(self.tasks + number) for number in range(self.chance.randrange(3))]
+        self.tasks += len(movers)
+        for mover in movers:
+            self.graph.submitted(mover)
+            self.live.append(mover)
+        return [*movers, t(self.chance.randrange(max(1, self.tasks - 20), self.tasks + 1) - 1)]
+
+    def staged(self, task: TaskId) -> None:
+        phase = self.graph.phase(task)
+        if phase is None:
+            return
+        if self.chance.random() < 0.2:
+            self.graph.staging_failed(task, FAILURE)
+        elif phase is Phase.STAGING_IN:
+            attempt = a(self.attempts)
+            self.attempts += 1
+            self.graph.staged(task, attempt)
+            self.flying.append(attempt)
+        else:
+            self.graph.end(task, TaskState.EXEC_DONE)
 
     keys: dict[TaskId, bytes] = {}
 
