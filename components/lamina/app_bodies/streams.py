@@ -19,7 +19,10 @@ _TAIL_LINES = 10
 
 
 class StdStream(NamedTuple):
-    """A file for a standard stream, and the mode in which to open it."""
+    """A file for a standard stream, and the mode in which to open it.
+
+    ``path`` is a URL where staging has yet to say the path.
+    """
 
     path: str
     mode: str = "a+"
@@ -42,6 +45,8 @@ def read_stream(spec: object, stream: str) -> StdStream:
             raise BadStdStreamFile(stream, why)
     elif isinstance(spec, File):
         mode = "w"
+        if spec.scheme != "file":
+            return StdStream(spec.url, mode)
     if not isinstance(spec, str | os.PathLike):
         why = f"is {spec!r}; write a path, (path, mode), a File or AUTO_LOGNAME"
         raise BadStdStreamFile(stream, why)

@@ -145,7 +145,7 @@ class App(Generic[P, R]):
             future=future,
             name=self._task_name,
             options=options,
-            outputs=call.outputs,
+            outputs=call.written,
             log_paths=tuple(where.path for where in (call.stdout, call.stderr) if where),
         )
         kernel.submit(spec, call.task)

@@ -54,6 +54,11 @@ class SpecialCall:
     mark: str = ""
     """What else counts for it."""
 
+    @property
+    def written(self) -> tuple[File, ...]:
+        """All files that the task writes: its outputs, and streams that were given as files."""
+        return (*self.outputs, *(it for it in self.shown if isinstance(it, File)))
+
     def data_futures(self, future: AppFuture[Any]) -> tuple[DataFuture, ...]:
         """Give the future its outputs and streams; they are to follow it once it is submitted."""
         made = tuple(DataFuture(future, file) for file in self.outputs)

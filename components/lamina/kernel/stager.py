@@ -1,6 +1,6 @@
 """Has the files of tasks moved: chooses how, and submits the tasks that do it."""
 
-import logging
+import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
@@ -26,8 +26,6 @@ from lamina.vocabulary import (
 )
 
 __all__ = ["CLIENT", "Stager", "StagingSettings"]
-
-_LOG = logging.getLogger(__name__)
 
 CLIENT = "kernel-staging"
 """The label of the threads on which this host moves files."""
@@ -89,7 +87,8 @@ class Stager:
             File.need_staging = True
         self._reaches: dict[str, Reach] = {}
         self._default: Registry | None = None
-        self._run = f"{settings.run_dir.parent.name}-{settings.run_dir.name}-{id(self):x}"
+        # Other programs may share the directories, from other hosts too.
+        self._run = f"{settings.run_dir.name}-{secrets.token_hex(8)}"
         beside = str(settings.run_dir.parent / "staging")
         self._home = Desk(self._run, settings.limit, beside)
         self._flying: dict[tuple[Any, ...], tuple[KernelFuture[Any], set[TaskId]]] = {}
@@ -242,10 +241,12 @@ class Stager:
         return None
 
     def close(self) -> None:
-        """Remove what was left behind by attempts that failed."""
+        """Remove what was left behind by attempts that failed, where it can be seen from here."""
         for reach in self._reaches.values():
             if reach.shared and reach.desk.folder is not None:
-                drop(Path(reach.desk.folder) / "kept" / self._run)
+                folder = Path(reach.desk.folder)
+                for left in (folder / "kept" / self._run, *folder.glob(f"tasks/{self._run}-*")):
+                    drop(left)
 
 
 def _failure(error: BaseException, future: Future[Any], started: HasStarted) -> Failure:

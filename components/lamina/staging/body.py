@@ -1,14 +1,15 @@
 """What runs on the worker around a task whose files are staged."""
 
 import contextlib
+import copy
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lamina.app_bodies import MissingOutputs
+from lamina.app_bodies import BashBody, MissingOutputs, PythonBody, StdStream
 from lamina.staging.cache import safe_name
 from lamina.staging.carrying import Content, read_content, write_content
 from lamina.staging.checks import naming
@@ -81,7 +82,8 @@ class StagedBody:
             # In the order of their slots.
             files = [*(_at(out.file, path) for out, path in outs), *inputs]
             with inside:
-                value = self.function(*filled(args, files), **filled(kwargs, files))
+                function = _with_streams(self.function, self.outputs, paths)
+                value = function(*filled(args, files), **filled(kwargs, files))
             contents = _taken(self.name, self.outputs, paths)
         return Carried(value, contents) if contents else value
 
@@ -121,6 +123,27 @@ def _places(room: Path, outputs: tuple[Outbound, ...], *, sandbox: bool) -> list
         path.parent.mkdir(parents=True, exist_ok=True)
         places.append(path)
     return places
+
+
+def _with_streams(
+    function: Callable[..., Any], outputs: tuple[Outbound, ...], paths: list[Path]
+) -> Callable[..., Any]:
+    """The function, with its standard streams going to where those outputs are written."""
+    if not isinstance(function, BashBody | PythonBody):
+        return function
+    places = {}
+    for out, path in zip(outputs, paths, strict=True):
+        places[out.file.path if out.file.scheme == "file" else out.file.url] = str(path)
+    changed = copy.copy(function)
+    changed.stdout = _led(function.stdout, places)
+    changed.stderr = _led(function.stderr, places)
+    return changed
+
+
+def _led(stream: StdStream | None, places: Mapping[str, str]) -> StdStream | None:
+    if stream is None or stream.path not in places:
+        return stream
+    return stream._replace(path=places[stream.path])
 
 
 def _own_name(file: File) -> str:

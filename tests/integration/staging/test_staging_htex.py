@@ -129,3 +129,21 @@ def test_without_settings_web_servers_and_archives_are_reached(tmp_path: Path) -
         assert (gone.status, gone.again) == (404, False)
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         assert archive.read("made") == b"made"
+
+
+def test_streams_may_be_files_of_any_kind(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    plugin = FolderStaging(str(there))
+    for shared in (True, False):
+        with started(
+            tmp_path, storage_access=["file", "file-copy", plugin], shared_file_system=shared
+        ) as kernel:
+            say = bash_app(lambda: "echo out; echo err >&2", data_flow_kernel=kernel)
+            future = say(stdout=File("fake://h/out"), stderr=File(tmp_path / "err"))
+            assert future.result(WAIT) == 0
+            assert future.stdout.result(WAIT).url == "fake://h/out"
+            assert (there / "out").read_text() == "out\n"
+            assert "err\n" in (tmp_path / "err").read_text()
+            (there / "out").unlink()
+            (tmp_path / "err").unlink()

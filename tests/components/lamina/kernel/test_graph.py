@@ -362,6 +362,10 @@ class Walk:
             graph.joining(attempt, [other], int(foreign))
             if foreign and task is not None:
                 self.foreign.append(task)
+        elif draw < 0.7:
+            graph.stages_out(attempt)
+            if task is not None:
+                graph.transfers(task, self.movers())
         else:
             graph.succeeded(attempt, None)
 
@@ -384,6 +388,8 @@ class Walk:
                     assert self.graph.phase(effect.task) in (Phase.RUNNING, Phase.JOINING, None)
                     self.expired += 1
                     self.graph.end(effect.task, TaskState.FAILED, error=OOPS)
+                elif isinstance(effect, Staged):
+                    self.staged(self.touch(effect.task))
         self.graph.check_invariants(self.touched)
         self.touched.clear()
         assert len(self.resolved) + len(self.graph) == self.tasks
@@ -395,10 +401,37 @@ class Walk:
         key = bytes([self.chance.randrange(30)]) if task % 3 == 0 else None
         if key is not None:
             key = self.keys.setdefault(task, key)
+        if self.chance.random() < 0.2:
+            if self.graph.stages_in(task, "xy"[task % 2], key):
+                self.graph.transfers(task, self.movers())
+            return
         attempt = a(self.attempts)
         self.attempts += 1
         if self.graph.prepared(task, attempt, "xy"[task % 2], key):
             self.flying.append(attempt)
+
+    def movers(self) -> list[TaskId]:
+        """New tasks that move files, and old ones that may have ended."""
+        movers = [t(self.tasks + number) for number in range(self.chance.randrange(3))]
+        self.tasks += len(movers)
+        for mover in movers:
+            self.graph.submitted(mover)
+            self.live.append(self.touch(mover))
+        return [*movers, t(self.chance.randrange(max(1, self.tasks - 20), self.tasks + 1) - 1)]
+
+    def staged(self, task: TaskId) -> None:
+        phase = self.graph.phase(task)
+        if phase is None:
+            return
+        if self.chance.random() < 0.2:
+            self.graph.staging_failed(task, FAILURE)
+        elif phase is Phase.STAGING_IN:
+            attempt = a(self.attempts)
+            self.attempts += 1
+            self.graph.staged(task, attempt)
+            self.flying.append(attempt)
+        else:
+            self.graph.end(task, TaskState.EXEC_DONE)
 
 
 def test_a_random_walk_of_100_000_events_breaks_no_invariant() -> None:

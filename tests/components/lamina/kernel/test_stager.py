@@ -355,3 +355,17 @@ def test_whatever_goes_wrong_on_the_way_out_the_future_resolves(
         future = submit(made, print, Y, outputs=(Y,))
         hand.succeed("a result without the content that should have come with it")
         assert isinstance(future.exception(PATIENCE), KeyError)
+
+
+def test_what_was_left_behind_is_removed_at_the_end(tmp_path: Path, there: Path) -> None:
+    hand = HandExecutor()
+    plugin = FolderStaging(str(there), Mode.SEPARATE)
+    with kernel(tmp_path, hand, storage_access=[plugin]) as made:
+        submit(made, copying, X, Y, outputs=(Y,))
+        hand.run()
+        hand.run()
+        (kept,) = (tmp_path / "runs" / "staging" / "kept").iterdir()
+        left = tmp_path / "runs" / "staging" / "tasks" / f"{kept.name}-of-a-worker-that-died"
+        left.mkdir()
+    assert not kept.exists()
+    assert not left.exists()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lamina.app_bodies import MissingOutputs
+from lamina.app_bodies import BashBody, MissingOutputs, StdStream
 from lamina.staging import Carried, Desk, FileCopyStaging, Inbound, Outbound, Slot, StagedBody
 from lamina.vocabulary import File, HasStarted, StagingFailed
 from tests.fakes.staging import FolderStaging
@@ -183,3 +183,19 @@ def test_what_leads_out_of_a_sandbox_is_collected_under_its_own_name(tmp_path: P
     with contextlib.chdir(inside):
         body(tmp_path, write, outputs=(out,), sandbox=True)(Slot(0))
     assert (tmp_path / "up").read_text() == "1"
+
+
+def test_streams_that_are_outputs_go_where_those_are_written(tmp_path: Path) -> None:
+    plugin = FolderStaging(str(tmp_path))
+    (tmp_path / "plain").mkdir()
+    err = StdStream(str(tmp_path / "plain" / "err"))
+    run = body(
+        tmp_path,
+        BashBody(
+            lambda: "echo out; echo err >&2", "t", stdout=StdStream("fake://h/out", "w"), stderr=err
+        ),
+        outputs=(Outbound(File("fake://h/out"), plugin),),
+    )
+    assert run() == 0
+    assert (tmp_path / "out").read_text() == "out\n"
+    assert (tmp_path / "plain" / "err").read_text().endswith("err\n")
