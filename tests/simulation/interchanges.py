@@ -63,6 +63,8 @@ class InterchangeProcess(Process):
             package="0.1",
             heartbeat_period=world.period,
             heartbeat_threshold=world.threshold,
+            selector=world.selector(),
+            chance=world.clockwork.chance.random,
         )
 
     def channels(self) -> Iterable[Channel]:

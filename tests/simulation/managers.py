@@ -10,11 +10,13 @@ from lamina.htex_core import (
     LeaveNode,
     ManagerEffect,
     ManagerInfo,
+    Measure,
     Recall,
     SendOut,
     StartWorker,
 )
 from lamina.htex_core.frames import DRAIN, RESULTS, RETURNED, TASKS
+from lamina.resources import NodeBinder, NodeFacts
 from tests.simulation.clockwork import Channel, Host, Process, Violation
 from tests.simulation.workers import (
     DRY,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 NETWORK = 0.0002, 0.004  # seconds between two hosts
 RECONNECT = 0.2
+CORES = 4  # that most nodes have
 
 
 class Connection:
@@ -95,11 +98,19 @@ class ManagerProcess(Process):
         self.world, self.uid, self.slots = world, uid, slots
         world.pids += 1
         self.pid = world.pids
+        chance = world.clockwork.chance
+        # Few cores for each worker, so that tasks which ask for some compete with the others.
+        self.cores = CORES if chance.random() < 0.7 else 2
+        self.binder = NodeBinder(cores_per_worker=chance.choice([0.5, 1.0]))
+        facts = NodeFacts(
+            host=host.name, cores=tuple(range(self.cores)), memory=2**34, most_workers=slots
+        )
+        offer = self.binder.offer(facts)
+        self.slots = slots = offer.workers
         self.block = f"b-{uid}"
         info = ManagerInfo(
             uid, self.block, host.name, host.boot, self.pid, slots, "3.11", "0.1"
         )  # fmt: skip
-        chance = world.clockwork.chance
         self.block_ends = math.inf
         """When the batch system ends its block, on its own clock."""
         if chance.random() < 0.3:
@@ -109,6 +120,8 @@ class ManagerProcess(Process):
             heartbeat_period=world.period,
             heartbeat_threshold=world.threshold,
             wall_offset=host.wall + host.lag,
+            binder=self.binder,
+            offer=offer.totals(),
             drain_period=world.clockwork.spread(2.0, 60.0) if chance.random() < 0.1 else None,
             block_ends=None if self.block_ends == math.inf else self.block_ends,
         )
@@ -297,6 +310,8 @@ class ManagerProcess(Process):
                 self._start_worker(effect.worker)
             elif type(effect) is KillWorker:
                 self.zygote.asked_to_kill(effect.worker)
+            elif type(effect) is Measure:
+                self._measure(effect)
             elif type(effect) is LeaveNode:
                 self.left = effect
                 if effect.drained:
@@ -327,6 +342,13 @@ class ManagerProcess(Process):
             pipe.down.send((FORM, digest), *QUICK)
         for wire in effect.tasks:
             pipe.down.send((TASK, wire), *QUICK)
+
+    def _measure(self, effect: Measure) -> None:
+        pipe = self.pipes.get(effect.worker)
+        if pipe is not None:
+            used = pipe.worker.memory
+            effects = self.machine.measured(effect.worker, used, self.time())
+            self.told(effects, "measured", effect.worker, used)
 
     def _recall(self, worker: int) -> None:
         pipe = self.pipes.get(worker)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import attrs
+
 from lamina.htex_core import (
     ClientEffect,
     ClientMachine,
@@ -24,6 +26,7 @@ from lamina.htex_core.frames import (
     TASKS,
     WELCOME,
 )
+from lamina.resources import NodeBinder
 from tests.simulation.world import Machines
 
 __all__ = ["PLANTED"]
@@ -62,6 +65,23 @@ class HidesWhatItHolds(ManagerMachine):
             if isinstance(each, SendOut) and each.kind == REGISTER:
                 each.body["held"] = []
         return effects
+
+
+class OffersTooMuch(ManagerMachine):
+    """It hands out cores that are taken."""
+
+    def __attrs_post_init__(self) -> None:
+        if isinstance(self.binder, NodeBinder):
+            node = attrs.evolve(self.binder._node, cores=tuple(range(64)))  # type: ignore[type-var]
+            self.binder.offer(node)
+        super().__attrs_post_init__()
+
+
+class ForgetsToLook(ManagerMachine):
+    """It does not see that a task uses too much memory."""
+
+    def measured(self, number: int, used: int, now: float) -> list[ManagerEffect]:
+        return []
 
 
 class DrainsTooFast(ManagerMachine):
@@ -158,6 +178,12 @@ PLANTED = {
     ),
     "a manager hides what it holds": (
         Machines(manager=HidesWhatItHolds), "granted again|given to m",
+    ),
+    "a manager hands out cores that are taken": (
+        Machines(manager=OffersTooMuch), "cores; it runs",
+    ),
+    "a manager does not see what tasks use": (
+        Machines(manager=ForgetsToLook), "is unresolved|pending for ever",
     ),
     "a manager says that it is drained, and is not": (
         Machines(manager=DrainsTooFast), "is drained, and",

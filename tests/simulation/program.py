@@ -8,10 +8,14 @@ from lamina.htex_core import (
     ClientEffect,
     Deliver,
     Ended,
+    Levels,
     ManagerWent,
+    QueuedTask,
     Ran,
     SendUp,
+    Sorted,
     StartInterchange,
+    comparable,
 )
 from lamina.htex_core.frames import ADMIT, CREDIT, JOINED, RETURNED, TASKS
 from tests.simulation.clockwork import Channel, Process, Violation
@@ -47,6 +51,7 @@ class Program(Process):
             patience=world.threshold + 2.0,
             starts_limit=world.starts_limit,
             starts_window=60.0,
+            make_queue=Levels if world.order is None else Sorted,
         )
         self.link: Link | None = None
         self.broken: str | None = None
@@ -114,8 +119,15 @@ class Program(Process):
     # What the user does.
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
-        tasks = [(each.wire, float(each.number % 3), self.world.form(each)) for each in attempts]
+        tasks = [(each.wire, self._rank(each), self.world.form(each)) for each in attempts]
         self.told(self.machine.submitted(tasks), "submits", len(tasks))
+
+    def _rank(self, attempt: Attempt) -> Any:
+        priority, order = float(attempt.number % 3), self.world.order
+        if order is None:
+            return priority
+        expected = (attempt.options or {}).get("expected")
+        return comparable(order.key(QueuedTask("", priority, expected)))
 
     def cancel(self, attempts: Sequence[Attempt]) -> None:
         for each in attempts:

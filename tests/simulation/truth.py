@@ -8,6 +8,7 @@ from tests.simulation.clockwork import Process, Violation
 if TYPE_CHECKING:
     from tests.simulation.workers import Worker
 
+SMALL = 2.0  # cores that every node has
 FIRST = 10**9  # attempts are numbered from here, so that they are found wherever they are left
 
 
@@ -112,7 +113,7 @@ class Truth:
         """A manager says how these ended, for the first time or again."""
         for outcome in outcomes:
             attempt = self._of(outcome[0])
-            if attempt.claimed_by is None:
+            if attempt.claimed_by is None and not self._refused(attempt, outcome):
                 raise Violation(f"{manager.name} says how {outcome[0]} ended, which never started")
             attempt.had_by = None
 
@@ -124,6 +125,12 @@ class Truth:
             worker = attempt.claimed_by
             if worker is not None and worker.manager is manager:
                 raise Violation(f"{manager.name} is drained, and {attempt.number} is unresolved")
+
+    def _refused(self, attempt: Attempt, outcome: list[Any]) -> bool:
+        """Whether a manager has refused what it can never bind."""
+        facts = outcome[5] or {}
+        wanted = (attempt.options or {}).get("resources", {}).get("cores", 0.0)
+        return facts.get("cause") == "resources" and wanted > SMALL
 
     def claimed(self, number: int, worker: "Worker") -> None:
         """A worker has taken a claim for it: from here on it has started."""
@@ -153,7 +160,8 @@ class Truth:
                 raise Violation(f"{number} has the unknown code {code}")
             if attempt.produced is not None:
                 raise Violation(f"{number} was produced, and then undone: {facts}")
-            self._explained(attempt, facts["cause"])
+            if not self._refused(attempt, [number, code, [], 0, 0, facts]):
+                self._explained(attempt, facts["cause"])
             self._resolve(attempt, facts["cause"], facts["started"])
 
     def ended(self, effect: Ended) -> None:
@@ -181,6 +189,8 @@ class Truth:
             raise Violation(f"{attempt.number} is said to have died with a worker, and did not")
         if cause == "cancelled" and not attempt.cancelled:
             raise Violation(f"{attempt.number} was cancelled, and nobody had asked for it")
+        if cause == "out_of_memory" and attempt.fate != "gluts":
+            raise Violation(f"{attempt.number} is said to have used too much memory, and has not")
         if cause == "task_walltime" and not (attempt.options and "walltime" in attempt.options):
             raise Violation(f"{attempt.number} exceeded a walltime that it does not have")
 

@@ -6,15 +6,17 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from lamina.htex_core import RAISED, UNSENT, VALUE
-from tests.simulation.clockwork import Channel, Killed, Process
+from tests.simulation.clockwork import Channel, Killed, Process, Violation
 
 if TYPE_CHECKING:
     from tests.simulation.managers import ManagerProcess
+    from tests.simulation.truth import Attempt
 
 # Down, then up.
 TASK, FORM, MARK, UP, OUTCOME, DRY, NEED = range(7)
 QUICK = 0.00005, 0.001  # seconds for a few bytes between two processes of one host
 DEATH = 2.0  # seconds within which the death of a process on one host has its consequences
+LOOKS = 1.0  # seconds within which somebody looks at what a limited task uses
 FUNCTIONS = 2  # functions by value that a worker remembers
 
 
@@ -49,6 +51,10 @@ class Worker(Process):
         """The attempt that it has claimed and not said to have ended."""
         self._held: deque[list[Any]] = deque()
         self._functions: deque[bytes] = deque(maxlen=FUNCTIONS)
+        self.memory = 0
+        """Bytes that its task uses."""
+        self.cores = 0.0
+        """What its task has asked for."""
         self._asleep_until = 0.0
         self._life = self._live()
 
@@ -122,8 +128,13 @@ class Worker(Process):
             self._say(NEED, digest)
             yield from self._read()
         attempt = self.truth.attempts[number]
+        self._cores_held(attempt)
         began = self.host.wall + self.clockwork.now
         yield attempt.takes
+        if attempt.fate == "gluts":
+            self.memory = 2 * (attempt.options or {})["memory_limit"]
+            self.manager.world.owe(attempt, LOOKS + DEATH, self)
+            yield math.inf
         if attempt.fate == "hangs":
             yield math.inf
         if attempt.fate == "dies":
@@ -132,9 +143,18 @@ class Worker(Process):
         buffers = [b"%s of %d" % (attempt.fate.encode(), number)]
         ended = self.host.wall + self.clockwork.now
         self.truth.produced(number, code, buffers)
-        self.runs = None
+        self.runs, self.cores = None, 0.0
         self._say(OUTCOME, [number, code, buffers, began, ended, None])
         yield self._a_moment()
+
+    def _cores_held(self, attempt: "Attempt") -> None:
+        """What runs at once on a node asks for no more than the node has."""
+        wanted = (attempt.options or {}).get("resources", {})
+        self.cores = wanted.get("cores", 0.0)
+        others = [each.cores for each in self.manager.zygote.workers if each.alive]
+        if sum(others) > self.manager.cores + 1e-6:
+            names = [each.runs for each in self.manager.zygote.workers if each.cores]
+            raise Violation(f"{self.manager.name} has {self.manager.cores} cores; it runs {names}")
 
     def _a_moment(self) -> float:
         return self.clockwork.between(0.0, 0.0004) if self.clockwork.likely(0.3) else 0.0

@@ -6,7 +6,23 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from lamina.htex_core import ClientMachine, Ended, Frame, InterchangeMachine, ManagerMachine
+from lamina.htex_core import (
+    BlockIdManagerSelector,
+    ClientMachine,
+    Ended,
+    FewestFreeManagerSelector,
+    FirstInFirstOut,
+    Frame,
+    InterchangeMachine,
+    ManagerMachine,
+    ManagerSelector,
+    MostFreeManagerSelector,
+    PriorityFirst,
+    QueueOrder,
+    RandomManagerSelector,
+    ShortestFirst,
+    TurnManagerSelector,
+)
 from lamina.htex_core.endings import block_margin
 from lamina.htex_core.frames import RESULTS
 from tests.simulation.clockwork import BEGIN, Clockwork, Host, Process, Violation, Wire
@@ -23,6 +39,16 @@ MANAGERS = 3
 SLACK = 0.1  # seconds for what was on its way when a node fell silent
 FEW_STARTS = 3  # of the interchange within a minute
 PATIENCE = 100.0  # virtual seconds until one more task has to resolve, once no more fault comes
+CORES = 4  # the most that a node has, and every task can be bound somewhere
+LIMIT = 2**30  # bytes of memory
+ORDERS = [None, None, PriorityFirst(), FirstInFirstOut(), ShortestFirst()]
+SELECTORS: list[Callable[[], ManagerSelector]] = [
+    TurnManagerSelector,
+    RandomManagerSelector,
+    FewestFreeManagerSelector,
+    MostFreeManagerSelector,
+    BlockIdManagerSelector,
+]
 DIGESTS = [b"a function no. %d" % number for number in range(4)]
 STEPS = 100  # of any process for each event; beyond that nothing goes on any more
 
@@ -73,6 +99,12 @@ class World:
         self.local = chance.random()
         self.choosy = chance.choice([0.0, 0.05, 0.3])
         """How many tasks are not for every manager."""
+        self.asking = chance.choice([0.0, 0.0, 0.1, 0.5])
+        """How many tasks ask for cores."""
+        self.limited = chance.choice([0.0, 0.1])
+        """How many have a limit of memory."""
+        self.selector = chance.choice(SELECTORS)
+        self.order: QueueOrder | None = chance.choice(ORDERS)
         self.pids = 0
         self.managers: dict[str, ManagerProcess] = {}
         self.uids: dict[bytes, str] = {}
@@ -93,7 +125,7 @@ class World:
         """Let so many events happen under faults, then heal everything and settle accounts."""
         clockwork = self.clockwork
         self.program.begin()
-        for _ in range(MANAGERS + clockwork.chance.randrange(3)):
+        for _ in range(MANAGERS + 1 + clockwork.chance.randrange(3)):
             self.add_manager()
         self.use()
         while clockwork.events < events:
@@ -178,20 +210,30 @@ class World:
                 count = len(self.truth.alive)
                 raise Violation(f"{count} pending for ever, among them {self._whereabouts()}")
             self._advance()
+        self._drain_one()
+        draining = [each for each in self.managers.values() if each.alive and each.drains]
         until = self.clockwork.now + self.threshold + 3.0  # for what slow links still carry
         while self.clockwork.now < until:
             self._advance()
         self._check_memory()
-        self._check_managers()
+        self._check_managers(draining)
 
-    def _check_managers(self) -> None:
+    def _drain_one(self) -> None:
+        known = [uid for uid in self.program.machine.managers if self.managers[uid].alive]
+        if known and self.program.broken is None:
+            uid = self.clockwork.chance.choice(sorted(known))
+            self.managers[uid].drains = True
+            self.program.drain(uid)
+
+    def _check_managers(self, draining: list[ManagerProcess]) -> None:
         """Who was to leave has left, and of all others the program knows that they are idle."""
         loads = self.program.machine.loads
-        for manager in self.managers.values():
-            if manager.alive and manager.drains:
+        for manager in draining:
+            if manager.alive:
                 raise Violation(f"{manager.name} drains for ever")
         for uid, load in loads.items():
-            if self.managers[uid].alive and (load.busy or load.draining or load.held):
+            drains = self.managers[uid].drains
+            if self.managers[uid].alive and (load.busy or load.draining > drains or load.held):
                 raise Violation(f"{uid} has nothing to do, and is said to have: {load}")
 
     def _check_memory(self) -> None:
@@ -307,6 +349,13 @@ class World:
             fate = chance.choice(["value", "hangs"])
         elif draw < 0.18:
             options = {"env": {"A": "1"}}
+        if chance.random() < self.asking:
+            options = options or {}
+            options["resources"] = {"cores": chance.choice([0.25, 0.5, 1.0, 2.0, float(CORES)])}
+        if chance.random() < self.limited:
+            options = options or {}
+            options["memory_limit"] = LIMIT
+            fate = chance.choice([fate, fate, "gluts"])
         if chance.random() < self.choosy:
             options = options or {}
             nodes = [each.host.name for each in self.managers.values() if not each.host.local]
@@ -384,7 +433,7 @@ class World:
             worker = attempt.claimed_by
             if attempt.had_by is manager or (worker and worker.manager is manager):
                 self.owe(attempt, bound, manager)
-        if len(self.living()) < MANAGERS + 2:
+        if len(self.living()) < MANAGERS + 3:
             self.clockwork.soon(self.add_manager, 0.1, 2.0)
 
     def connect(self, manager: ManagerProcess) -> Connection | None:

@@ -30,8 +30,8 @@ _Avoid: TypeAlias = frozenset[str]
 
 
 def expected_of(wire: WireTask) -> float:
-    """Seconds that a task is expected to take; 0 if nobody said."""
-    expected: float = wire[3].get("expected", 0.0)
+    """Seconds that a task is expected to take; so few that any time will do if nobody said."""
+    expected: float = wire[3].get("expected", -math.inf)
     return expected
 
 
@@ -40,7 +40,7 @@ def may_have(wire: WireTask, node: str, ends: float, now: float) -> bool:
     options = wire[3]
     if options is None:
         return True
-    return node not in options.get("avoid", ()) and now + options.get("expected", 0.0) <= ends
+    return node not in options.get("avoid", ()) and now + expected_of(wire) <= ends
 
 
 @attrs.define(eq=False)

@@ -117,6 +117,10 @@ class Fitting:
                 second = second or uid
         return second
 
+    def possible(self, wire: WireTask) -> bool:
+        """Whether anybody has in all what a task asks for."""
+        return any(_fits(_wanted(wire), dict(kind)) for kind in self._candidates)
+
     def matches(self, may: May = lambda uid, wire: True) -> Iterator[tuple[WireTask, str]]:
         """Tasks that wait, the oldest first, and who is to have each; they wait no more.
 

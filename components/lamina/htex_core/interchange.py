@@ -826,7 +826,8 @@ class InterchangeMachine:
         self._fitting.check()
         assert self._ending == sum(m.end is not None for m in self._managers.values())
         asking = next(iter(self._fitting.waiting.values()), None)
-        if asking is not None and _FOR_US.isdisjoint(asking[3]):
+        # What nobody has any more is refused by whoever is next to have room, not at once.
+        if asking and _FOR_US.isdisjoint(asking[3]) and self._fitting.possible(asking):
             assert self._fitting.choose(asking) is None, "a task waits beside room"
         managers = self._managers
         assert all(m.free >= 0 or m.held for m in managers.values())

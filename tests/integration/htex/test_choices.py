@@ -167,6 +167,25 @@ def test_a_task_without_a_usable_key_fails_alone(tmp_path: Path) -> None:
     assert log.read_text().split() == ["t2"]
 
 
+def test_long_tasks_among_short_ones_take_little_longer_than_they_must(tmp_path: Path) -> None:
+    """A bundle of short tasks behind a long one goes to the worker that is idle."""
+    seconds = [2.0 if number % 100 == 50 else 0.001 for number in range(400)]
+    ideal = sum(seconds) / 2
+    tasks = [
+        TaskRequest(AttemptId(20_000 + number), Call(time.sleep, (each,)))
+        for number, each in enumerate(seconds)
+    ]
+    with running(tmp_path, nodes=1, workers=2) as executor:
+        for _ in range(3):  # so that it believes that tasks are short
+            wait([executor.submit(abs, -1) for _ in range(200)], PATIENCE)
+        news: list[News] = []
+        began = time.monotonic()
+        executor.launch(tasks, news.extend)
+        eventually(lambda: len(outcomes_of(news)) == len(tasks))
+        took = time.monotonic() - began
+    assert took < 1.4 * ideal, f"{took:.2f} s; {ideal:.2f} s would have been ideal"
+
+
 def test_no_task_waits_at_one_node_while_a_worker_of_another_is_idle(tmp_path: Path) -> None:
     seconds = [0.25] * 8 + [0.001] * 8
     ideal = sum(seconds) / 2

@@ -56,6 +56,21 @@ def test_where_it_fits_nobody_now_it_is_somebodys_next_and_the_others_pass_that_
     assert wait(made, wire(7, cores=1)) == []
 
 
+def test_what_nobody_has_in_all_is_not_possible() -> None:
+    made = fitting({"cores": 4}, {"cores": 8})
+    assert made.possible(wire(1, cores=8))
+    assert not made.possible(wire(1, cores=9))
+
+
+def test_those_who_may_not_have_it_are_passed_over() -> None:
+    made = fitting(*[{"cores": 4}] * (2 * LOOK))
+    task = wire(1, cores=2)
+    last = f"m{2 * LOOK - 1}"
+    assert made.choose(task, lambda uid, _: uid == last) == last
+    assert made.choose(task, lambda uid, _: False) is None
+    assert made.choose(wire(1, cores=5), lambda uid, _: False) is None
+
+
 def test_it_goes_to_the_only_kind_that_has_what_it_asks_for() -> None:
     made = fitting({"cores": 4}, {"cores": 2, "accelerators": 1}, {"cores": 4})
     assert wait(made, wire(1, accelerators=1), wire(2, accelerators=1)) == [(1, "m1"), (2, "m1")]
