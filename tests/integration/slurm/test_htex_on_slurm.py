@@ -15,7 +15,7 @@ from lamina.executors import Site
 from lamina.executors_htex import HighThroughputExecutor
 from lamina.launchers import SimpleLauncher, SrunLauncher
 from lamina.providers_batch import SlurmProvider
-from lamina.vocabulary import BlockEnded, WorkerLost
+from lamina.vocabulary import BlockEnded, NodeLost, WorkerLost
 from tests.integration.batch import run, until
 from tests.integration.slurm.bodies import host_after
 from tests.integration.slurm.cluster import queue, slurm
@@ -94,6 +94,20 @@ def test_a_cancelled_block_is_replaced(make: Make) -> None:
     until(lambda: len(queue()) == 1)
     assert queue() != [job]
     assert _end_of(executor, job) == "cancelled_by_others"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_walltime_that_is_reached_costs_what_did_not_end_in_time_and_nothing_else(
+    make: Make,
+) -> None:
+    # A minute is the least that Slurm counts, and it looks every half.
+    executor = make(launcher=SimpleLauncher(), walltime="00:01:00")
+    error = executor.submit(time.sleep, 1000).exception(timeout=150)
+    assert isinstance(error, BlockEnded | NodeLost), error
+    assert executor.submit(host_after, 0.0).result(timeout=60) in {"n1", "n2"}
+    until(lambda: executor.blocks()[0].over)
+    assert [one.state for one in executor.blocks()] == ["timeout", "running"]
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ def test_they_are_on_unless_they_are_said_to_be_off() -> None:
 
 
 def test_durations_may_have_a_unit() -> None:
-    assert Guards(young="2 min").young == 120.0  # type: ignore[arg-type]
+    assert Guards(young="2 min").young == 120.0
 
 
 @pytest.mark.parametrize(
