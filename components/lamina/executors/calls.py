@@ -88,9 +88,10 @@ def refusal(task: TaskRequest, label: str, because: str) -> Outcome | None:
 
 
 def raised(attempt: AttemptId, error: BaseException, began: float, ended: float) -> Outcome:
-    """An attempt whose own code raised; code that ends itself at its walltime is ours."""
-    cause = Cause.TASK_WALLTIME if isinstance(error, TaskWalltime) else Cause.APPLICATION
-    failure = Failure(cause=cause, error=error, started=HasStarted.YES, began=began, ended=ended)
+    """An attempt whose own code raised."""
+    failure = Failure(
+        cause=Cause.APPLICATION, error=error, started=HasStarted.YES, began=began, ended=ended
+    )
     return Outcome(attempt, None, failure, began, ended)
 
 

@@ -7,7 +7,14 @@ from typing import Any
 import attrs
 
 from lamina.kernel.futures import KernelFuture
-from lamina.vocabulary import Cause, DependencyError, Failure, JoinError, StagingFailed
+from lamina.vocabulary import (
+    Cause,
+    DependencyError,
+    Failure,
+    JoinError,
+    StagingFailed,
+    TaskWalltime,
+)
 
 __all__ = [
     "add_note_once",
@@ -45,10 +52,13 @@ def first_failed(futures: Iterable[Future[Any]]) -> tuple[Future[Any], BaseExcep
 
 
 def true_cause(failure: Failure) -> Failure:
-    """A failure as its cause calls it: staging fails on the worker, within the task's own call."""
+    """A failure as its cause calls it, where code of ours fails within the task's own call.
+
+    So staging does on the worker, and a bash app that ends itself at its walltime.
+    """
     error = failure.error
-    if failure.cause is Cause.APPLICATION and isinstance(error, StagingFailed):
-        return attrs.evolve(failure, cause=Cause.STAGING, started=error.started)
+    if failure.cause is Cause.APPLICATION and isinstance(error, StagingFailed | TaskWalltime):
+        return attrs.evolve(failure, cause=error.cause, started=error.started)
     return failure
 
 

@@ -13,7 +13,7 @@ from lamina.executors.calls import (
     tell,
     warn_if_running,
 )
-from lamina.vocabulary import AttemptId, Cause, Event, HasStarted, TaskWalltime, WorkerLost
+from lamina.vocabulary import AttemptId, Cause, Event, HasStarted, WorkerLost
 
 ONE = AttemptId(1)
 A_TASK = TaskRequest(ONE, Call(abs, (1,)), name="a", walltime=2.5)
@@ -64,12 +64,6 @@ def test_an_attempt_that_raised_keeps_its_error_and_times():
     assert outcome.failure.error is error
     assert outcome.failure.cause is Cause.APPLICATION
     assert (outcome.began, outcome.ended) == (8.0, 9.0)
-
-
-def test_an_attempt_that_ended_itself_at_its_walltime_says_so():
-    failure = raised(ONE, TaskWalltime("too long"), 8.0, 9.0).failure
-    assert failure is not None
-    assert failure.cause is Cause.TASK_WALLTIME
 
 
 def test_an_attempt_that_failed_outside_its_code_says_by_what():

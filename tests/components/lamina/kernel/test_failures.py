@@ -10,7 +10,7 @@ from lamina.kernel.failures import (
     join_error,
     true_cause,
 )
-from lamina.vocabulary import Cause, Failure, HasStarted, StagingFailed
+from lamina.vocabulary import Cause, Failure, HasStarted, StagingFailed, TaskWalltime
 
 
 def failed(error: BaseException) -> Future[Any]:
@@ -78,3 +78,8 @@ def test_staging_that_failed_within_the_call_is_no_fault_of_the_function() -> No
     assert (found.cause, found.started) == (Cause.STAGING, HasStarted.NO)
     other = Failure(cause=Cause.APPLICATION, error=ValueError())
     assert true_cause(other) is other
+
+
+def test_code_that_ended_itself_at_its_walltime_has_that_cause() -> None:
+    failure = Failure(cause=Cause.APPLICATION, error=TaskWalltime("too long"))
+    assert true_cause(failure).cause is Cause.TASK_WALLTIME
