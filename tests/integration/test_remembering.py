@@ -126,7 +126,7 @@ def test_a_result_is_recorded_before_its_future_is_done(tmp_path: Path) -> None:
 
 def test_a_result_that_cannot_be_pickled_is_a_result_all_the_same(tmp_path: Path) -> None:
     with kernel_in(tmp_path, checkpoint_mode="task_exit") as kernel:
-        lock = app(kernel, threading.Lock)()
+        lock = app(kernel, lambda: threading.Lock())()
         assert not lock.result(WAIT).locked()
         function = app(kernel, lambda: lambda x: x + 1)()
         assert function.result(WAIT)(1) == 2

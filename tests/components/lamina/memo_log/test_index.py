@@ -12,6 +12,12 @@ def filled(path: Path | None, count: int = 3, log: str = "a") -> Index:
     return index
 
 
+def published(path: Path, count: int = 3) -> None:
+    index = filled(path, count)
+    index.publish()
+    index.close()
+
+
 def test_what_was_added_is_found() -> None:
     index = filled(None)
     assert index.find(b"1") == [Where("a", 1.0, 10, 10)]
@@ -39,7 +45,7 @@ def test_the_latest_is_first_and_a_log_has_one_place_for_a_key() -> None:
 
 def test_what_is_published_is_found_by_others_with_what_comes_later(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "index"
-    filled(path, FRESH + 5).publish()
+    published(path, FRESH + 5)
     index = Index(path)
     assert index.load()
     assert index.rows == FRESH + 5
@@ -61,7 +67,7 @@ def test_what_is_published_is_found_by_others_with_what_comes_later(tmp_path: Pa
 
 def test_whose_index_wins_does_not_matter(tmp_path: Path) -> None:
     path = tmp_path / "index"
-    filled(path).publish()
+    published(path)
     one, other = Index(path), Index(path)
     assert one.load()
     assert other.load()
@@ -87,7 +93,7 @@ def test_without_a_published_one_there_is_nothing_to_load(tmp_path: Path) -> Non
 
 def test_garbage_and_foreign_files_are_refused_and_forgotten(tmp_path: Path) -> None:
     path = tmp_path / "index"
-    filled(path).publish()
+    published(path)
     whole = path.read_bytes()
     for content in (b"", b"garbage" * 1000, whole[:100], whole[:60] + b"\0" * 12 + whole[72:]):
         path.write_bytes(content)
@@ -109,7 +115,7 @@ def test_garbage_and_foreign_files_are_refused_and_forgotten(tmp_path: Path) -> 
 
 def test_what_breaks_later_is_refused_when_it_is_met(tmp_path: Path) -> None:
     path = tmp_path / "index"
-    filled(path, 20_000).publish()
+    published(path, 20_000)
     whole = path.read_bytes()
     page = 4096
     first, last = 10 * page, 100 * page
