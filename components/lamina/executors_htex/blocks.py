@@ -41,6 +41,7 @@ _LOG = logging.getLogger(__name__)
 
 ROOT = __package__.rpartition(".")[0]
 SHORTEST_WAIT = 0.01  # seconds; between two looks, too
+SOON = 0.1  # seconds from the loss of a node of this host until its block is looked at
 LOOK_FOR_IDLE = 0.1  # seconds between two looks at the blocks, at the least
 CLOSE_PAUSE = 0.2  # seconds until a batch system that does not answer is asked again at the end
 
@@ -253,6 +254,9 @@ class Blocks:
                 with self._changed:
                     self._standings.manager_went(block, info.uid)
                 self._do(keeper.manager_went(block, info.uid, now, drained=item.drained))
+                if self._settings.provider.blocks_are_local and self._poll_at is not None:
+                    # Its process ends about now, and looking costs next to nothing here.
+                    self._poll_at = min(self._poll_at, now + SOON)
 
     def _poll(self, now: float) -> None:
         try:
