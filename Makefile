@@ -12,11 +12,13 @@ UNIT   ?= $(SHARING) $(filter-out tests/integration tests/projects tests/__pycac
             $(patsubst %/,%,$(wildcard tests/*/)))
 SERIAL ?= tests/integration $(addprefix --ignore=,$(SHARING))
 SERVICE ?= tests/integration tests/projects
-WORKERS ?= 2
+WORKERS ?= 4
+PAIR    ?= 2
 
 BIN     := $(VENV)/bin
 REPORTS := build/reports/$(notdir $(abspath $(VENV)))
-# Most tests share the cores; those that measure have them to themselves, one at a time.
+# Most tests wait more than they compute, so several of them share a core; of those that measure
+# no more than one for each core runs at a time, and of those of services one alone.
 pytest   = $(BIN)/python -m pytest --junitxml=$(REPORTS)/$(1).xml
 alone    = $(call pytest,$(1)) -p no:xdist
 # pytest ends with 5 where nothing was selected, which is no failure here.
@@ -55,7 +57,7 @@ check: install
 
 test: install
 	$(if $(UNIT),$(call pytest,unit) -n $(WORKERS) --dist worksteal -m "not service" $(UNIT))
-	$(if $(SERIAL),$(call alone,serial) -m "not service" $(SERIAL) $(none_ok))
+	$(if $(SERIAL),$(call pytest,serial) -n $(PAIR) --dist worksteal -m "not service" $(SERIAL) $(none_ok))
 
 # As root: it installs and starts the batch systems, and takes them down again.
 test-all: test
