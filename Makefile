@@ -13,12 +13,12 @@ UNIT   ?= $(SHARING) $(filter-out tests/integration tests/projects tests/__pycac
 SERIAL ?= tests/integration $(addprefix --ignore=,$(SHARING))
 SERVICE ?= tests/integration tests/projects
 WORKERS ?= 4
-PAIR    ?= 2
+PAIR    ?= 3
 
 BIN     := $(VENV)/bin
 REPORTS := build/reports/$(notdir $(abspath $(VENV)))
 # Most tests wait more than they compute, so several of them share a core; of those that measure
-# no more than one for each core runs at a time, and of those of services one alone.
+# three run at a time, and of those of services one alone.
 pytest   = $(BIN)/python -m pytest --junitxml=$(REPORTS)/$(1).xml
 alone    = $(call pytest,$(1)) -p no:xdist
 # pytest ends with 5 where nothing was selected, which is no failure here.
