@@ -157,6 +157,9 @@ class Door(paramiko.ServerInterface):
             for thread in threads:
                 thread.join()
             status = process.wait()
+            # The request is answered when the thread that took it goes on, perhaps after all this.
+            # Who has had the answer closes stdin; who has not must hear it before the end.
+            feeder.join(1.0)
         with suppress(OSError, EOFError):
             if status >= 0:
                 channel.send_exit_status(status)
