@@ -1,5 +1,10 @@
-from types import FunctionType
+import gc
+import sys
+from types import FunctionType, ModuleType
 from typing import Any
+from weakref import ref
+
+import pytest
 
 from lamina.codec_cloudpickle.snapshot import Snapshot
 
@@ -58,3 +63,40 @@ def test_an_empty_closure_cell_is_no_error() -> None:
         return snapshot.holds(inner)  # type: ignore[arg-type]
 
     assert outer() is False
+
+
+def test_what_a_function_reaches_counts_as_well() -> None:
+    f = function("def f(): return g()\ndef g(a=1): return h()\ndef h(): return K", K=1)
+    for change in ({"K": 2}, {"h": function("def f(): pass")}):
+        snapshot = Snapshot(f)
+        assert snapshot.holds(f)
+        f.__globals__.update(change)
+        assert not snapshot.holds(f)
+    snapshot = Snapshot(f)
+    f.__globals__["g"].__defaults__ = (2,)
+    assert not snapshot.holds(f)
+    snapshot = Snapshot(f)
+    f.__globals__["g"].__code__ = f.__code__
+    assert not snapshot.holds(f)
+
+
+def test_a_function_that_loses_its_name_travels_by_value_from_then_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = ModuleType("a_module_of_a_test")
+    exec("def plain(): pass", vars(module))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    f = function("def f(): return plain()", plain=module.plain)
+    snapshot = Snapshot(f)
+    assert snapshot.holds(f)
+    module.plain = None  # type: ignore[attr-defined]  # a module may have any attribute
+    assert not snapshot.holds(f)
+
+
+def test_neither_the_function_nor_its_globals_are_kept_alive() -> None:
+    f = function("def f(): return f, K", K=Thing())
+    snapshot, gone = Snapshot(f), ref(f)
+    del f
+    gc.collect()
+    assert gone() is None
+    assert not snapshot.holds(function("def f(): return f, K", K=Thing()))
