@@ -4,7 +4,7 @@ from lamina.codec.builtin import BUILTIN
 from lamina.codec.errors import RemoteError, dump_error, load_error
 from lamina.codec.pickles import PickleCodec
 from lamina.codec.protocol import Buffer, Buffers, CallForm, Codec, FunctionForm
-from lamina.codec.references import Reference, reference_to
+from lamina.codec.references import Reference, form_by_name, made_of, reference_to
 from lamina.codec.shared import (
     Content,
     Shared,
@@ -42,6 +42,7 @@ __all__ = [
     "any_shared",
     "dump_error",
     "fetch_from",
+    "form_by_name",
     "gather_again",
     "gathering",
     "in_words",
@@ -51,6 +52,7 @@ __all__ = [
     "load_error",
     "load_function",
     "load_value",
+    "made_of",
     "reference_to",
     "resolved",
 ]

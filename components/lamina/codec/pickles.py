@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any
 
 from lamina.codec.protocol import Buffers, CallForm
-from lamina.codec.references import NOT_IMPORTABLE, Reference, reference_to
+from lamina.codec.references import NOT_IMPORTABLE, Reference, form_by_name, reference_to
 from lamina.codec.writer import Writer, in_words, load_call, load_function, load_value
 from lamina.vocabulary import HasStarted, SerializationError
 
@@ -61,11 +61,13 @@ class PickleCodec:
         Raises:
             SerializationError: It cannot be written; the text names the part that cannot.
         """
-        named = reference_to(function)
-        if named is None:
+        if type(function) is not FunctionType:
+            return _writer.dump_call(None, function, args, kwargs)
+        form = form_by_name(function)
+        if form is None:
             reason = f"{in_words(function)} cannot be imported by a worker; {_REMEDY}"
             raise SerializationError(reason, HasStarted.NO)
-        return _writer.dump_call(None, named, function, args, kwargs)
+        return _writer.dump_call(form, function, args, kwargs)
 
     def dump(self, value: Any) -> Buffers:
         """Write down a value.

@@ -11,7 +11,7 @@ Buffers: TypeAlias = Sequence[Buffer]
 
 
 class FunctionForm(NamedTuple):
-    """A function by value, addressed by its digest so that it travels once."""
+    """A function, by value or by its name, addressed by a digest so that it travels once."""
 
     digest: bytes
     """16 bytes that name the content."""
@@ -19,7 +19,7 @@ class FunctionForm(NamedTuple):
 
 
 class CallForm(NamedTuple):
-    """A call, ready to travel. ``function`` is None where the buffers name it by reference."""
+    """A call, ready to travel. ``function`` is None where what is called is in the buffers."""
 
     function: FunctionForm | None
     buffers: Buffers
@@ -40,7 +40,7 @@ class Codec(Protocol):
     def dump_call(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> CallForm:
-        """Write down a call. An importable function goes by reference, within the buffers.
+        """Write down a call. An importable function goes by its name.
 
         Raises:
             SerializationError: It cannot be written; the text names the part that cannot.

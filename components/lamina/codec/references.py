@@ -5,18 +5,24 @@ object, and plain pickle refuses ``f``. Where that object says ``__wrapped__``, 
 ``functools.wraps`` makes it, the function can still be named: the same name, some layers in.
 """
 
+import hashlib
 import importlib
+import pickle
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from types import FunctionType
 from typing import Any
 
-__all__ = ["NOT_IMPORTABLE", "Reference", "reference_to"]
+from lamina.codec.protocol import FunctionForm
+
+__all__ = ["NOT_IMPORTABLE", "Reference", "form_by_name", "made_of", "reference_to"]
 
 NOT_IMPORTABLE = frozenset({"__main__", "__mp_main__"})
 """Modules that are something else in every process."""
 
 _DEEPEST = 20  # layers of decorators; a cycle of __wrapped__ must end
+_DIGEST_SIZE = 16  # bytes
 
 
 class Reference:
@@ -38,6 +44,32 @@ def reference_to(function: Callable[..., Any]) -> Any:
     """
     if type(function) is not FunctionType:
         return function
+    layers = _layers_to(function)
+    if not layers:
+        return None if layers is None else function
+    return Reference(function.__module__, function.__qualname__, layers)
+
+
+def form_by_name(function: FunctionType) -> FunctionForm | None:
+    """The form of a function that can be imported, which holds its name alone; None for others."""
+    layers = _layers_to(function)
+    if layers is None:
+        return None
+    return _form_of_name(function.__module__, function.__qualname__, layers)
+
+
+def made_of(content: bytes) -> FunctionForm:
+    """A form, and the digest that names it."""
+    return FunctionForm(hashlib.blake2b(content, digest_size=_DIGEST_SIZE).digest(), content)
+
+
+@lru_cache(maxsize=4096)
+def _form_of_name(module: str, qualname: str, layers: int) -> FunctionForm:
+    return made_of(pickle.dumps(Reference(module, qualname, layers), protocol=5))
+
+
+def _layers_to(function: FunctionType) -> int | None:
+    """How many layers of decorators a function is under what bears its name; None if it is not."""
     module: str | None = function.__module__  # None for what exec made in bare globals
     if module is None or module in NOT_IMPORTABLE:
         return None
@@ -45,14 +77,12 @@ def reference_to(function: Callable[..., Any]) -> Any:
         found = _find(sys.modules[module], function.__qualname__)
     except (KeyError, AttributeError):
         return None
-    if found is function:
-        return function
-    for layers in range(1, _DEEPEST):
-        found = getattr(found, "__wrapped__", None)
+    for layers in range(_DEEPEST):
         if found is function:
-            return Reference(module, function.__qualname__, layers)
+            return layers
         if found is None:
             break
+        found = getattr(found, "__wrapped__", None)
     return None
 
 

@@ -33,7 +33,7 @@ __all__ = [
 _T = TypeVar("_T")
 
 _DIGEST_SIZE = 16  # bytes
-_PERSON = b"shared object"  # no function by value can have the same digest
+_PERSON = b"shared object"  # no function can have the same digest
 _COUNT = struct.Struct("<I")
 _LENGTH = struct.Struct("<Q")
 

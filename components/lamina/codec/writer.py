@@ -94,18 +94,18 @@ class Writer:
     def dump_call(
         self,
         form: FunctionForm | None,
-        named: Any,
         function: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
     ) -> CallForm:
-        """Write down a call. Of the function goes what names it, or None where a form does.
+        """Write down a call; what is called goes with it, unless it has a form of its own.
 
         Raises:
             SerializationError: It cannot be written; the text names the part that cannot.
         """
         try:
-            return CallForm(form, self.write((named, args, dict(kwargs))))
+            called = function if form is None else None
+            return CallForm(form, self.write((called, args, dict(kwargs))))
         except (Exception, SystemExit) as error:  # the objects' own code may raise anything
             # Calls are written by threads that others depend on: sys.exit must not end them.
             culprit = describe_culprit(self.write, args, kwargs) or in_words(function)

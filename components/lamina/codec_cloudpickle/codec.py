@@ -1,6 +1,5 @@
 """``CloudpickleCodec``: importable functions by reference, all others by value, once."""
 
-import hashlib
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from lamina.codec import (
     FunctionForm,
     Reference,
     Writer,
+    form_by_name,
     gather_again,
     gathering,
     in_words,
@@ -24,14 +24,13 @@ from lamina.codec import (
     load_call,
     load_function,
     load_value,
+    made_of,
     reference_to,
 )
 from lamina.codec_cloudpickle.snapshot import Snapshot
 from lamina.vocabulary import HasStarted, SerializationError
 
 __all__ = ["CloudpickleCodec"]
-
-_DIGEST_SIZE = 16  # bytes
 
 
 class _Kept(NamedTuple):
@@ -73,16 +72,15 @@ class CloudpickleCodec:
     def dump_call(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> CallForm:
-        """Write down a call. An importable function goes by reference, within the buffers.
+        """Write down a call. An importable function goes by its name.
 
         Raises:
             SerializationError: It cannot be written; the text names the part that cannot.
         """
-        named = reference_to(function)
         form = None
-        if named is None and isinstance(function, FunctionType):
-            form = _form_of(function)
-        return _writer.dump_call(form, named, function, args, kwargs)
+        if type(function) is FunctionType:
+            form = form_by_name(function) or _form_by_value(function)
+        return _writer.dump_call(form, function, args, kwargs)
 
     def dump(self, value: Any) -> Buffers:
         """Write down a value.
@@ -97,7 +95,7 @@ class CloudpickleCodec:
     load = staticmethod(load_value)
 
 
-def _form_of(function: FunctionType) -> FunctionForm:
+def _form_by_value(function: FunctionType) -> FunctionForm:
     kept = _forms.get(function)
     if kept is not None and kept.snapshot.holds(function):
         shared = [content for one in kept.shared if (content := one()) is not None]
@@ -125,8 +123,6 @@ def _made(function: FunctionType, shared: Mapping[bytes, Content]) -> FunctionFo
             f"and what it closes over: {error}"
         )
         raise SerializationError(reason, HasStarted.NO) from error
-    content = file.getvalue()
-    digest = hashlib.blake2b(content, digest_size=_DIGEST_SIZE).digest()
-    form = FunctionForm(digest, content)
+    form = made_of(file.getvalue())
     _forms[function] = _Kept(snapshot, form, tuple(map(ref, shared.values())))
     return form

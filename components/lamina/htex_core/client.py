@@ -285,7 +285,7 @@ class ClientMachine:
         tasks: Iterable[tuple[WireTask, Any, bytes | None]],
         shared: Mapping[int, Sequence[tuple[bytes, Form]]] = _NOTHING,
     ) -> list[ClientEffect]:
-        """Take tasks: their wire form, rank, and the form of their function if by value.
+        """Take tasks: their wire form, rank, and the form of their function.
 
         ``shared`` is what some of them are given by its digest, by attempt. That is kept, here
         and by managers, until these tasks have ended and ``handle_gone`` was said.

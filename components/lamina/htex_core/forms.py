@@ -1,4 +1,4 @@
-"""What travels by its digest, as one hop keeps it: functions by value, and shared objects.
+"""What travels by its digest, as one hop keeps it: functions, and shared objects.
 
 Those that were used longest ago go first, once there are more bytes than the limit. A hop that is
 to keep some until it is told otherwise says so by ``keeps``; these do not count.

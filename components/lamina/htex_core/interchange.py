@@ -82,7 +82,7 @@ __all__ = [
 ]
 
 GRACE = 2.0  # seconds beyond the threshold, so that a manager gives itself up first
-FORMS_LIMIT = 64 * 2**20  # bytes of functions by value and shared objects that are kept here
+FORMS_LIMIT = 64 * 2**20  # bytes of functions and shared objects that are kept here
 LOOK_AHEAD = 16  # tasks beyond capacity that are kept here at the least
 YIELD_AFTER = 0.005  # seconds of idle workers here and tasks held ahead there; few last so long
 CHOOSY_LIMIT = 4096  # tasks that wait here for another manager, beyond what is credited

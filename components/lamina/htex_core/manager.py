@@ -92,7 +92,7 @@ PREFETCH_LIMIT = 64  # tasks for each worker
 STUCK_TIME = 0.005  # seconds without progress before a worker's held tasks are taken back
 SAY_STARTED_AFTER = 0.1  # seconds; a task that ends sooner never says that it started
 CRASHES_LIMIT = 10  # workers that die in a row and none of which has begun a task
-FORMS_LIMIT = 64 * 2**20  # bytes of functions by value that are kept here; what is shared stays
+FORMS_LIMIT = 64 * 2**20  # bytes of functions that are kept here; what is shared stays
 
 
 class StartWorker(NamedTuple):

@@ -28,7 +28,7 @@ class WrittenCall(NamedTuple):
 
     digest: bytes | None
     form: bytes | None
-    """The function with this digest, where it goes by value."""
+    """The function with this digest."""
     buffers: Sequence[bytes]
 
     def as_json(self) -> dict[str, Any]:

@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 # Manager to worker.
-FORM: Final = 1  # digest, form: a function by value, or a shared object
+FORM: Final = 1  # digest, form: a function, or a shared object
 TASK: Final = 2
 MARK: Final = 3  # what was sent before this and is not claimed is not yours any more
 INITIALIZER: Final = 4  # as a task; it is run once, before the worker says that it is up

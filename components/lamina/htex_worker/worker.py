@@ -40,7 +40,7 @@ from lamina.vocabulary import SerializationError
 
 __all__ = ["serve"]
 
-FUNCTIONS_LIMIT = 64 * 2**20  # bytes of functions by value that are kept
+FUNCTIONS_LIMIT = 64 * 2**20  # bytes of functions that are kept
 SHARED_LIMIT = 2**30  # bytes of shared objects that are kept between tasks
 TRACEBACK_LIMIT = 4000  # characters that are told of the failure of an initializer
 READ_SIZE = 2**16  # bytes; more than a bundle of small tasks

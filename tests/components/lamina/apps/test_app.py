@@ -183,9 +183,11 @@ def test_an_app_that_travels_is_one_like_it() -> None:
     assert codec.load(codec.dump(Scale(3).times))._receiver[0].factor == 3
 
 
-def test_what_an_app_runs_is_sent_by_reference() -> None:
-    form = CloudpickleCodec().dump_call(inc.__wrapped__, (1,), {})
-    assert form.function is None
-    function, args, kwargs = CloudpickleCodec().load_call(form.buffers, None)
-    assert function is inc.__wrapped__
+def test_what_an_app_runs_is_sent_by_its_name() -> None:
+    codec = CloudpickleCodec()
+    form = codec.dump_call(inc.__wrapped__, (1,), {})
+    assert form.function is not None
+    sent = codec.load_function(form.function.form)
+    assert sent is inc.__wrapped__
+    function, args, kwargs = codec.load_call(form.buffers, sent)
     assert function(*args, **kwargs) == 2

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lamina.codec import OUT_OF_BAND, PickleCodec
+from lamina.codec import OUT_OF_BAND, CallForm, PickleCodec
 from lamina.vocabulary import HasStarted, SerializationError
 
 CODEC = PickleCodec()
@@ -26,10 +26,21 @@ def of_the_program(source: str, name: str) -> Any:
     return names[name]
 
 
+def come(call: CallForm) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+    function = None if call.function is None else CODEC.load_function(call.function.form)
+    return CODEC.load_call(call.buffers, function)
+
+
 def test_a_call_comes_back_whole() -> None:
     call = CODEC.dump_call(os.path.join, ("a", ["b"]), {"c": {"d": 1.5}})
-    assert call.function is None
-    assert CODEC.load_call(call.buffers, None) == (os.path.join, ("a", ["b"]), {"c": {"d": 1.5}})
+    assert come(call) == (os.path.join, ("a", ["b"]), {"c": {"d": 1.5}})
+
+
+def test_a_function_has_one_form_for_all_its_calls() -> None:
+    first, second = (CODEC.dump_call(os.path.join, (name,), {}).function for name in "ab")
+    assert first is second
+    assert first is not None
+    assert len(first.digest) == 16
 
 
 def test_callables_that_are_no_functions_may_be_called() -> None:
@@ -119,7 +130,7 @@ def test_a_value_that_cannot_be_written_is_a_typed_error() -> None:
 def test_a_decorated_function_travels_by_its_name(a_module: ModuleType) -> None:
     original = a_module.decorated.__wrapped__
     call = CODEC.dump_call(original, (original,), {})
-    assert CODEC.load_call(call.buffers, None) == (original, (original,), {})
+    assert come(call) == (original, (original,), {})
 
 
 def test_it_is_a_value_without_state() -> None:

@@ -63,23 +63,23 @@ def test_buffers_are_beside_the_pickle_once_whoever_wrote_it(writer: Writer) -> 
 
 def test_what_neither_can_write_is_named(writer: Writer) -> None:
     with pytest.raises(SerializationError, match=r"args\[0\] \(a frame\) cannot be pickled"):
-        writer.dump_call(None, len, len, (generator().gi_frame,), {})  # type: ignore[attr-defined]
+        writer.dump_call(None, len, (generator().gi_frame,), {})  # type: ignore[attr-defined]
     with pytest.raises(SerializationError, match="a value of type frame cannot be pickled"):
         writer.dump(generator().gi_frame)  # type: ignore[attr-defined]
 
 
 def test_a_function_that_cannot_be_written_is_named(writer: Writer) -> None:
     with pytest.raises(SerializationError, match=r"<lambda> of \S*test_writer, which") as it:
-        writer.dump_call(None, lambda: 1, lambda: 1, (), {})
+        writer.dump_call(None, lambda: 1, (), {})
     assert it.value.started is HasStarted.NO
 
 
-def test_a_call_names_its_function_or_has_a_form_beside_it(writer: Writer) -> None:
-    named = writer.dump_call(None, os.path.join, os.path.join, ("a",), {"b": 1})
+def test_a_call_holds_what_is_called_or_has_a_form_beside_it(writer: Writer) -> None:
+    named = writer.dump_call(None, os.path.join, ("a",), {"b": 1})
     assert named.function is None
     assert load_call(named.buffers, None) == (os.path.join, ("a",), {"b": 1})
     form = FunctionForm(b"digest", pickle.dumps(abs))
-    apart = writer.dump_call(form, None, generator, (), {})
+    apart = writer.dump_call(form, generator, (), {})
     assert apart.function is form
     assert load_call(apart.buffers, load_function(form.form)) == (abs, (), {})
 

@@ -13,7 +13,15 @@ from typing import Any
 import pytest
 
 from lamina.codec_cloudpickle import CloudpickleCodec
-from lamina.htex_worker import OUTCOME, UP, Records, read_outcome, read_up, task_record
+from lamina.htex_worker import (
+    OUTCOME,
+    UP,
+    Records,
+    form_record,
+    read_outcome,
+    read_up,
+    task_record,
+)
 from lamina.htex_worker.zygote import main
 from lamina.processes import alive, descendants
 
@@ -72,8 +80,12 @@ def node() -> Iterator[_Node]:
 
 def _call(link: socket.socket, claims: int, function: Any, *args: Any) -> Any:
     call = CODEC.dump_call(function, args, {})
+    digest, form = call.function or (None, b"")
+    if digest is not None:
+        link.sendall(b"".join(form_record(digest, form)))
     os.eventfd_write(claims, 1)
-    link.sendall(b"".join(task_record(1, None, [bytes(buffer) for buffer in call.buffers], None)))
+    buffers = [bytes(buffer) for buffer in call.buffers]
+    link.sendall(b"".join(task_record(1, digest, buffers, None)))
     ((kind, body),) = Records().feed(link.recv(2**16))
     assert kind == OUTCOME
     return CODEC.load(read_outcome(body).buffers)
