@@ -26,7 +26,7 @@ from typing import Any, NamedTuple, TypeAlias
 from weakref import ref
 
 from lamina.blocks import ManagerWork, Work
-from lamina.codec import Codec, Content
+from lamina.codec import Codec, Content, any_shared
 from lamina.executors import News, Outcome, Report, Site, Started, TaskRequest
 from lamina.executors_htex.blocks import Blocks
 from lamina.executors_htex.guard import guard_of
@@ -150,7 +150,7 @@ class Engine:
         sent: list[Written] = []
         bad: list[Outcome] = []
         owners, owner = self._owners, self._last_owner
-        shared: dict[int, list[Content]] = {}
+        shared: dict[int, list[Content]] | None = {} if any_shared() else None
         for task in tasks:
             if owner is None or owner.name != task.name or owner.report is not report:
                 owner = self._last_owner = _Owner(report, task.name)
@@ -177,7 +177,8 @@ class Engine:
                 return False
             before = machine.outstanding
             self._taken += len(sent)
-            self._perform(machine.submitted(sent, self._told_of(shared)))
+            told = self._told_of(shared) if shared else {}
+            self._perform(machine.submitted(sent, told))
             short = before <= machine.slots < machine.outstanding
             link = self._link
             if link is not None and link.gathered:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from lamina.codec import CallForm, Codec, Content, any_shared, gathering
+from lamina.codec import CallForm, Codec, Content, gathering
 from lamina.executors import Call, Outcome, Payload, TaskRequest
 from lamina.htex_core import (
     QueuedTask,
@@ -23,7 +23,7 @@ _WHOLE = 2**63  # beyond it, msgpack has no room
 _NO_HINTS: Mapping[str, Any] = MappingProxyType({})
 
 Written = tuple[WireTask, Any, bytes | None]
-"""The task, its rank in the queue, and the form of its function if that goes by value."""
+"""The task, its rank in the queue, and the form of its function, if it is one."""
 
 
 def write(
@@ -35,7 +35,7 @@ def write(
     """Write down an attempt; runs the user's own pickling code, and asks the order for its rank.
 
     Without an order, the rank is the priority. What it shares with other tasks is noted in
-    ``shared`` and goes by digest; without it, by value.
+    ``shared`` and goes by digest; where that is None, by value.
 
     Raises:
         Exception: Whatever that code raises.
@@ -67,7 +67,7 @@ def write(
         options = options or {}
         options["runner"] = call.runner
         return (task.attempt, None, (wrapped(call.data),), options), rank, None
-    if shared is None or not any_shared():
+    if shared is None:
         form = codec.dump_call(call.function, call.args, call.kwargs)
     else:
         form = _gathered(task.attempt, call, codec, shared)

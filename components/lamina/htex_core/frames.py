@@ -132,9 +132,11 @@ class Large:
 
 def wrapped(buffer: bytes | bytearray | memoryview) -> bytes | Large:
     """A buffer as it goes into a frame. One that somebody may still write to is copied."""
+    if type(buffer) is bytes and len(buffer) < LARGE:
+        return buffer  # as nearly all are
     view = memoryview(buffer)
     if view.nbytes < LARGE:
-        return buffer if isinstance(buffer, bytes) else bytes(view)
+        return bytes(view)
     return Large(view if view.readonly else bytes(view))
 
 

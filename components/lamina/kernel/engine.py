@@ -220,7 +220,8 @@ class Engine:
 
     def _settle(self) -> None:
         while effects := self.graph.take():
-            self._memories.record(effects, self.tasks)
+            if self._memories.asked:
+                self._memories.record(effects, self.tasks)
             for effect in effects:
                 try:
                     self._perform(effect)

@@ -21,7 +21,8 @@ class Memories:
 
     def __init__(self, memo: Memo) -> None:
         self._memo = memo
-        self._asked = False
+        self.asked = False
+        """Whether a key was ever asked for: before that, nothing has to be recorded."""
 
     def find(self, task: Task) -> Hit | Miss:
         """What is remembered of a task's call, if its outputs are still as they were.
@@ -34,7 +35,7 @@ class Memories:
         spec = task.spec
         options = spec.options
         if task.key is None:
-            self._asked = True
+            self.asked = True
             task.key = self._memo.key(
                 Subject(
                     options.memo_function or spec.function,
@@ -54,8 +55,6 @@ class Memories:
 
     def record(self, effects: Sequence[Effect], tasks: Mapping[TaskId, Task]) -> None:
         """Remember what has ended, before anybody hears of it."""
-        if not self._asked:
-            return
         entries = [entry for effect in effects if (entry := _entry(effect, tasks))]
         if not entries:
             return
