@@ -66,6 +66,7 @@ from lamina.htex_worker import (
     read_up,
     task_record,
 )
+from lamina.htex_worker_pool.beginning import await_addresses, read_config
 from lamina.htex_worker_pool.cgroups import Group, Groups
 from lamina.htex_worker_pool.ending import block_end
 from lamina.htex_worker_pool.memory import Gauge
@@ -152,11 +153,14 @@ class _Pipe:
 
 
 class _Shell:
-    def __init__(self, config: dict[str, Any]) -> None:
-        self.config = config
-        self.keys: Keys | None = None
-        if config["encrypted"]:
-            self.keys = read_keys(Path(config["keys"]), "manager")
+    def __init__(self, path: Path) -> None:
+        self.config = config = read_config(path)
+        self.program = _program(config)
+        self.signals = _hear_signals()
+        self.worker_limit: int | None = config.get("worker_memory_limit")
+        self.groups = None if self.worker_limit is None else _groups()
+        # It takes as long to start as all the rest; if we fail, it ends because we have.
+        self.zygote, self.control = self.start_zygote()
         binder = _binder(config)
         offer = binder.offer(read_node(config["workers"]))
         info = ManagerInfo(
@@ -169,8 +173,6 @@ class _Shell:
             python=".".join(platform.python_version_tuple()[:2]),
             package=config["package"],
         )
-        self.worker_limit: int | None = config.get("worker_memory_limit")
-        self.groups = None if self.worker_limit is None else _groups()
         self.machine = ManagerMachine(
             info,
             heartbeat_period=config["heartbeat_period"],
@@ -190,22 +192,40 @@ class _Shell:
         self.left: LeaveNode | None = None
         self.in_order = False
         """Whether we leave because somebody said so."""
-        self.program = _program(config)
-        self.signals = _hear_signals()
-        # It takes as long to start as we to connect; if we fail, it ends because we have.
-        self.zygote, self.control = self.start_zygote()
-        # Whoever started us made sure that it listens; a restart of it may take a moment.
-        patience = min(probe_time(config["addresses"]), config["heartbeat_threshold"])
+        self.addresses = self.find_addresses(path)
+        self.keys: Keys | None = None
+        if config["encrypted"]:
+            self.keys = read_keys(Path(config["keys"]), "manager")
+        # By now it listens; a restart of it may take a moment.
+        patience = min(probe_time(self.addresses), config["heartbeat_threshold"])
         self.dealer = self.connect(patience)
         self.watch_all()
 
     # Connections.
 
+    def told_by(self) -> list[int]:
+        """What can be read when we are to leave: a signal has come, or the program has ended."""
+        return [self.signals] if self.program is None else [self.signals, self.program]
+
+    def why_told(self, handle: int) -> _Told:
+        return _Told(ENDED if handle == self.program else SIGNALLED)
+
+    def find_addresses(self, path: Path) -> list[str]:
+        """Where the interchange listens."""
+        patience: float = self.config["heartbeat_threshold"]
+        found = await_addresses(path, self.told_by(), patience)
+        if isinstance(found, int):
+            raise self.why_told(found)
+        if found is None:
+            sys.stderr.write(f"the interchange has not begun to listen within {patience:g} s\n")
+            raise SystemExit(1)
+        return found
+
     def connect(self, patience: float) -> Dealer:
         """Find the interchange, by whichever of its addresses leads there from this node."""
         began = time.monotonic()
         while True:
-            dealer, attempts = find(self.config["addresses"], self.keys, min(PROBE, patience))
+            dealer, attempts = find(self.addresses, self.keys, min(PROBE, patience))
             took = time.monotonic() - began
             said = "".join(f"\n  {attempt}" for attempt in attempts)
             if dealer is not None:
@@ -215,10 +235,9 @@ class _Shell:
             if took >= patience:
                 sys.stderr.write(f"cannot reach the interchange within {took:.1f} s:{said}\n")
                 raise SystemExit(1)
-            told = [self.signals] if self.program is None else [self.signals, self.program]
-            ready, _, _ = select.select(told, (), (), RECONNECT)
+            ready, _, _ = select.select(self.told_by(), (), (), RECONNECT)
             if ready:
-                raise _Told(ENDED if self.program in ready else SIGNALLED)
+                raise self.why_told(ready[-1])
 
     def reconnect(self) -> None:
         """The connection broke: the other side may be a new epoch. Old frames go with it."""
@@ -572,14 +591,10 @@ def _hear_signals() -> int:
 
 def run(arguments: list[str]) -> int:
     """Run a manager on this node until it is told to leave, or its lease ends."""
-    path = Path(arguments[0])
-    config = json.loads(path.read_text(encoding="utf-8"))
-    # A relative path is one beside the file: where the file was brought, its keys were too.
-    config["keys"] = str(path.parent / config.get("keys", ""))
     become_subreaper()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        shell = _Shell(config)
+        shell = _Shell(Path(arguments[0]))
         try:
             reason, in_order = shell.run(), shell.in_order
         finally:

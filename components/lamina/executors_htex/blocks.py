@@ -98,7 +98,7 @@ class Blocks:
     # What other threads tell it; none of these waits.
 
     def ready(self) -> None:
-        """Managers can reach the interchange from now on."""
+        """Managers can reach the interchange from now on, or will wait for it."""
         with self._changed:
             self._ready = self._stirred = True
             self._changed.notify()

@@ -137,9 +137,12 @@ class Engine:
         ]
 
     def start(self) -> None:
-        """Start the interchange and the threads."""
+        """Start the interchange and the threads; a block of this host starts beside it."""
         with self._lock:
             self._perform(self._machine.start(time.monotonic()))
+        if self.settings.provider.blocks_are_local:
+            self._write_manager_config([])
+            self._blocks.ready()
         for thread in self._threads:
             thread.start()
 
@@ -352,7 +355,7 @@ class Engine:
         if not self._addressed:
             # Restarts use the same address, so that the managers find them.
             self._config["bind"] = address
-            self._write_manager_config(address)
+            self._write_manager_config([address])
             self._addressed = True
         self._blocks.ready()
 
@@ -534,9 +537,10 @@ class Engine:
         path = [str(Path(entry).resolve()) for entry in sys.path if Path(entry).exists()]
         return [*write_plugin(selector, "manager_selector"), path]
 
-    def _write_manager_config(self, address: str) -> None:
+    def _write_manager_config(self, addresses: Sequence[str]) -> None:
+        """Write what managers are told; without addresses they wait for a file that has some."""
         config = {
-            "addresses": [address],
+            "addresses": addresses,
             "binder": write_plugin(self.settings.binder(), "resource_binder"),
             "block": "?",
             "codec": self.settings.codec_name,
@@ -554,10 +558,11 @@ class Engine:
             "worker_memory_limit": self.settings.worker_memory_limit,
             "workers": self.settings.max_workers_per_node,
         }
-        path = self.directory / "manager.json"
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        path, fresh = self.directory / "manager.json", self.directory / "manager.json.new"
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(config, file)
+        fresh.replace(path)  # whoever reads it meanwhile has the one or the other, and all of it
 
 
 def _tell_when_gone(

@@ -200,7 +200,7 @@ class HighThroughputExecutor(PoolFace):
         )
 
     def start(self, site: Site) -> None:
-        """Start the interchange; blocks are asked for as soon as it listens."""
+        """Start the interchange; blocks elsewhere are asked for as soon as it listens."""
         with self._changing:
             if self._engine is not None:
                 raise AlreadyStartedError(self.label)

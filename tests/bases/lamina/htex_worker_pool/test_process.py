@@ -12,7 +12,7 @@ import pytest
 
 from lamina.codec_cloudpickle import CloudpickleCodec
 from lamina.htex_core import STOP, TASKS, UNDONE, Frame, ManagerInfo, pack, unpack, write_plugin
-from lamina.htex_core.frames import GOODBYE, RESULTS, RETURNED, STARTED, WELCOME
+from lamina.htex_core.frames import FORMS, GOODBYE, RESULTS, RETURNED, STARTED, WELCOME
 from lamina.htex_wire import Router
 from lamina.htex_worker_pool import run
 from lamina.processes import (
@@ -90,7 +90,10 @@ class _Node:
         self.say(WELCOME, None)
         call = CODEC.dump_call(function, (argument,), {})
         buffers = [bytes(buffer) for buffer in call.buffers]
-        self.say(TASKS, [[attempt, None, buffers, None] for attempt in attempts])
+        digest = None if call.function is None else call.function.digest
+        if call.function is not None:
+            self.say(FORMS, [[*call.function]])
+        self.say(TASKS, [[attempt, digest, buffers, None] for attempt in attempts])
         running = 0
         while running < 2:
             frame = self.hear()
