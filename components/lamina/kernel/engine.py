@@ -214,7 +214,10 @@ class Engine:
     def watch(self, task: TaskId, foreign: Sequence[Future[Any]]) -> None:
         """Hear of it when futures of others are done."""
         for future in foreign:
-            future.add_done_callback(lambda _: self.driver.post(self.on_foreign_done, task))
+            if isinstance(future, KernelFuture):
+                future.when_done(lambda _: self.driver.post(self.on_foreign_done, task))
+            else:
+                future.add_done_callback(lambda _: self.driver.post(self.on_foreign_done, task))
 
     # Effects.
 

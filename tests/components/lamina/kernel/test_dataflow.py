@@ -1,8 +1,9 @@
 import copy
 import threading
 from collections.abc import Iterator
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -281,7 +282,8 @@ def test_each_new_attempt_is_told_and_the_error_tells_of_all(tmp_path: Path) -> 
         hand.fail(WorkerLost("gone again"))
         error = future.exception(WAIT)
     assert isinstance(error, WorkerLost)
-    assert any("earlier attempts: 1" in note and "gone" in note for note in error.__notes__)
+    (note,) = [note for note in error.__notes__ if "raised in add (task 0), attempt 2" in note]
+    assert "earlier attempts: 1: WorkerLost: gone" in note
     (told,) = [event.facts for event in sink.events if event.kind == "task.retried"]
     assert (told["name"], told["cause"], told["failed"]) == ("add", "worker_lost", 1)
 
@@ -474,6 +476,25 @@ def test_a_join_has_a_walltime_for_its_body_and_what_it_joins(
     assert "go on" in str(error)
 
 
+def test_a_join_keeps_its_walltime_when_an_equal_call_takes_it_over(
+    kernel: DataFlowKernel,
+) -> None:
+    go, began = threading.Event(), threading.Event()
+
+    def body() -> Any:
+        began.set()
+        go.wait(WAIT)
+        return put(kernel, add, 1)
+
+    first, second = (
+        put(kernel, body, join=True, walltime=0.5, cache=True, memo_function=add) for _ in range(2)
+    )
+    assert began.wait(WAIT)
+    assert first.cancel()
+    assert isinstance(second.exception(WAIT), TaskWalltime)
+    go.set()
+
+
 def test_a_join_that_is_cancelled_leaves_the_tasks_that_it_called(
     kernel: DataFlowKernel, hand: HandExecutor
 ) -> None:
@@ -520,6 +541,33 @@ def test_a_plain_future_is_resolved_too_and_its_cancellation_is_seen(
     kernel.submit(TaskSpec(function=add, args=(1,), future=other))
     other.cancel()
     assert len(hand.cancelled) == 1
+
+
+def test_whoever_waits_for_a_plain_future_is_woken_when_it_is_cancelled(
+    kernel: DataFlowKernel,
+) -> None:
+    future: Future[int] = Future()
+    task = kernel.submit(TaskSpec(add, (1,), future=future))
+    waiting = threading.Thread(target=wait, args=([future],), daemon=True)
+    waiting.start()
+    assert kernel.cancel(task)
+    waiting.join(WAIT)
+    assert not waiting.is_alive()
+    kernel.wait_for_current_tasks(WAIT)
+
+
+def test_a_callback_that_waits_holds_up_no_task_of_another_kernel(tmp_path: Path) -> None:
+    config = Config(executors=[ThreadPoolExecutor()], run_dir=tmp_path)
+    go, results = threading.Event(), SimpleQueue[int]()
+    with DataFlowKernel(config) as one, DataFlowKernel(config) as other:
+
+        def wait_for_another(_: object) -> None:
+            results.put(put(other, add, put(one, add, 1)).result(WAIT))
+
+        first = put(one, go.wait, WAIT)
+        first.add_done_callback(wait_for_another)
+        go.set()
+        assert results.get(timeout=WAIT) == 3
 
 
 def test_a_task_that_the_executor_cancelled_is_cancelled(

@@ -43,6 +43,25 @@ def test_callbacks_are_left_to_the_owner_and_only_where_there_are_any() -> None:
     assert plain.belongs_to(owner)
 
 
+def test_what_is_ours_hears_of_the_end_before_users_do_and_from_whoever_resolves_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    owner, heard = Owner(), []
+    future: KernelFuture[int] = KernelFuture()
+    future.bind(owner, TaskId(3), "f")
+    future.add_done_callback(lambda _: heard.append("user's"))
+    future.when_done(lambda _: 1 / 0)
+    future.when_done(lambda _: heard.append(threading.current_thread()))
+    thread = threading.Thread(target=future.set_result, args=(1,))
+    thread.start()
+    thread.join(WAIT)
+    assert heard == [thread]
+    assert "could not be told" in caplog.text
+    future.when_done(lambda _: heard.append("late"))
+    owner.later[0]()
+    assert heard == [thread, "late", "user's"]
+
+
 def test_it_runs_when_its_owner_says_so_and_until_it_is_done() -> None:
     future: KernelFuture[int] = KernelFuture()
     assert not future.running()
