@@ -77,8 +77,11 @@ class ThreadPoolExecutor(PoolFace):
         storage_access: Sequence[object] | None = None,
         working_dir: str | os.PathLike[str] | None = None,
     ) -> None:
-        if max_threads is not None and max_threads < 1:
-            msg = f"executor {label!r} has max_threads={max_threads!r}; it must be 1 or more"
+        if max_threads is not None and (type(max_threads) is not int or max_threads < 1):
+            msg = (
+                f"executor {label!r} has max_threads={max_threads!r:.100}; it must be a whole "
+                "number, 1 or more, or None for one per processor"
+            )
             raise ConfigError(msg)
         self._label = label
         self.max_threads = max_threads

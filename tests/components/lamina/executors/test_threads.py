@@ -245,8 +245,9 @@ def test_a_report_may_wait_for_another_task(tmp_path):
 
 
 def test_a_size_that_cannot_work_is_refused():
-    with pytest.raises(ConfigError, match="max_threads=0"):
-        ThreadPoolExecutor(max_threads=0)
+    for wrong in (0, "2", 2.5, True):
+        with pytest.raises(ConfigError, match=f"max_threads={wrong!r}; it must be a whole number"):
+            ThreadPoolExecutor(max_threads=wrong)  # type: ignore[arg-type]
     assert ThreadPoolExecutor(max_threads=None).max_threads is None
 
 

@@ -1,4 +1,7 @@
 import copy
+import subprocess
+import sys
+import textwrap
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, wait
@@ -376,6 +379,34 @@ def test_closing_resolves_everything(hand: HandExecutor, tmp_path: Path) -> None
     assert isinstance(waiting.exception(0), ClosedError)
     with pytest.raises(KernelClosedError):
         put(kernel, add, 1)
+
+
+def test_a_kernel_is_made_from_a_config_alone() -> None:
+    with pytest.raises(ConfigError, match=r"was given .*; write Config\(executors="):
+        DataFlowKernel(ThreadPoolExecutor())  # type: ignore[arg-type]
+
+
+def test_a_kernel_that_nobody_has_closed_or_kept_is_closed_at_the_end(tmp_path: Path) -> None:
+    program = """
+        import gc, sys
+        from lamina.events import JsonLinesSink
+        from lamina.executors import ThreadPoolExecutor
+        from lamina.kernel import Config, DataFlowKernel
+
+        class Sink(JsonLinesSink):
+            def close(self):
+                super().close()
+                print("closed")
+
+        sink = Sink(sys.argv[1] + "/events")
+        config = Config(executors=[ThreadPoolExecutor()], run_dir=sys.argv[1], event_sinks=[sink])
+        DataFlowKernel(config)
+        gc.collect()
+        print("the end")
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT * 6, check=True)
+    assert done.stdout.split("\n") == ["the end", "closed", ""]
 
 
 def test_exit_mode_wait_waits_and_skip_leaves_it_running(tmp_path: Path) -> None:
