@@ -271,7 +271,8 @@ class _Run:
                 tell(job.report, [outcome])
         elif isinstance(error, BrokenExecutor):
             why = (
-                f"the pool of executor {self.label!r} broke while it held {name}: {_text(error)}. "
+                f"the pool of executor {self.label!r} broke while it held {name}: "
+                f"{_text(error).rstrip('.')}. "
                 "Such a pool does not say which task its lost process ran, or whether this one "
                 "had started. If this task may have killed it, run it in a "
                 "HighThroughputExecutor, where a lost worker costs only its own task; the pool "

@@ -41,7 +41,7 @@ from lamina.kernel.task import INTERNAL, Task
 from lamina.kernel.timer import Timer
 from lamina.kernel.troubles import change, retried, told_before, trouble_of
 from lamina.memo import Hit, Memo
-from lamina.retry_policy import Again, RetryPolicy
+from lamina.retry_policy import Again, GiveUp, RetryPolicy
 from lamina.vocabulary import (
     AttemptId,
     Cause,
@@ -380,13 +380,16 @@ class Engine:
         if not self.closing:
             policy = task.spec.options.retry or self._policy
             try:
-                decision = policy.decide(trouble)
+                decision: object = policy.decide(trouble)
                 if isinstance(decision, Again):
                     self._again(task, decision)
                     if self._emit is not None:
                         facts = retried(trouble, decision)
                         self._emit([Event(self._clock.wall(), "task.retried", facts)])
                     return
+                if not isinstance(decision, GiveUp):
+                    msg = f"it decided {decision!r:.100}; it must be an Again or a GiveUp"
+                    raise TypeError(msg)
                 if decision.reason:
                     error.add_note(decision.reason)
             except Exception as fault:  # the task ends with both errors

@@ -258,6 +258,11 @@ class Later:
         return Again(delay=0.01, avoid=["n1"])
 
 
+class Undecided:
+    def decide(self, trouble: Trouble) -> Any:
+        return "again"
+
+
 class Broken:
     def decide(self, trouble: Trouble) -> Decision:
         raise KeyError("policy")
@@ -299,6 +304,15 @@ def test_a_policy_that_raises_ends_the_task_with_both_errors(
     error = future.exception(WAIT)
     assert isinstance(error, KeyError)
     assert isinstance(error.__cause__, WorkerLost)
+
+
+def test_a_policy_that_decides_nothing_is_told_what_it_may_decide(
+    kernel: DataFlowKernel, hand: HandExecutor
+) -> None:
+    future = put(kernel, add, 1, retry=Undecided())
+    hand.fail(WorkerLost("gone"))
+    with pytest.raises(TypeError, match="decided 'again'; it must be an Again or a GiveUp"):
+        future.result(WAIT)
 
 
 def test_an_executor_that_raises_in_launch_loses_its_tasks_and_no_future(
