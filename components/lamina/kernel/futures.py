@@ -105,11 +105,6 @@ class KernelFuture(Future[R]):
         """What messages call its task."""
         return self._name if self._task is None else f"{self._name} (task {self._task})"
 
-    @property
-    def has_value(self) -> bool:
-        """Whether it has a result, which it never loses."""
-        return self._state == _FINISHED and self._exception is None
-
     def cancelled(self) -> bool:
         """Whether it was cancelled."""
         return self._state == _CANCELLED
