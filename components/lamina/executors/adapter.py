@@ -228,6 +228,9 @@ class _Run:
                 )
             self._answer(job, ExecutorLost(why, HasStarted.NO), error)
             return
+        if task.attempt not in self._jobs:  # it was cancelled before the pool had it
+            job.future.cancel()
+            return
         if task.walltime is not None:
             self._deadlines.set(task.attempt, task.walltime + task.grace)
         job.future.add_done_callback(partial(self._done, job))
