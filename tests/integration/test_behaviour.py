@@ -5,15 +5,26 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures import ThreadPoolExecutor as StandardPool
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 
-from lamina.apps import App, clear, dfk, join_app, load, python_app, wait_for_current_tasks
+from lamina.app_bodies import BashExitFailure
+from lamina.apps import (
+    App,
+    bash_app,
+    clear,
+    dfk,
+    join_app,
+    load,
+    python_app,
+    wait_for_current_tasks,
+)
 from lamina.events import MemorySink
 from lamina.executors import Executor, ForeignExecutor, ThreadPoolExecutor
 from lamina.kernel import Config, DataFlowKernel, TaskSpec
@@ -338,6 +349,16 @@ def test_a_foreign_pool_is_an_executor_with_a_label_and_slots(tmp_path: Path) ->
         assert not running.capabilities.own_processes
         assert app(kernel, name_of_thread)().result(WAIT).startswith("foreign")
     assert ForeignExecutor(make, own_processes=True).capabilities.own_processes
+
+
+def test_apps_run_on_a_pool_of_processes(tmp_path: Path) -> None:
+    make = functools.partial(ProcessPoolExecutor, 1, mp_context=get_context("spawn"))
+    pool = ForeignExecutor(make, "processes")
+    with DataFlowKernel(Config(executors=[pool], run_dir=tmp_path)) as kernel:
+        assert app(kernel, os.getpid)().result(WAIT) != os.getpid()
+        assert app(kernel, double)(2).result(WAIT) == 4
+        command = bash_app(lambda: "exit 3", data_flow_kernel=kernel)()
+        assert isinstance(command.exception(WAIT), BashExitFailure)
 
 
 def test_a_task_may_ask_for_resources_only_where_they_are_honoured(tmp_path: Path) -> None:

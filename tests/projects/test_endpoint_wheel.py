@@ -51,6 +51,17 @@ def test_flow_ships_each_file_of_endpoint_byte_for_byte(slim: Path, full: Path) 
     assert [name for name, data in contents(slim).items() if whole.get(name) != data] == []
 
 
+def test_each_carries_its_licence_and_says_what_it_is(slim: Path, full: Path) -> None:
+    for wheel in (slim, full):
+        with zipfile.ZipFile(wheel) as archive:
+            (licence,) = [name for name in archive.namelist() if name.endswith("/LICENSE")]
+            assert archive.read(licence) == (ROOT / "LICENSE").read_bytes()
+            (facts,) = [name for name in archive.namelist() if name.endswith("/METADATA")]
+            said = archive.read(facts).decode()
+        assert "Description-Content-Type: text/markdown" in said
+        assert "```python" in said
+
+
 def test_flow_has_the_command_of_endpoint_and_depends_on_nothing_of_ours() -> None:
     flow, endpoint = project("flow")["project"], project("endpoint")["project"]
     assert endpoint["scripts"].items() <= flow["scripts"].items()

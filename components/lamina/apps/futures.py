@@ -208,7 +208,7 @@ class DerivedFuture(AppFuture[Any]):
         return f"<{type(self).__name__} {self._name}, not submitted yet>"
 
 
-class DataFuture(_UserFuture[File]):
+class DataFuture(_UserFuture[File], KernelFuture[File]):
     """A file that a task will write: its result is the File, or the task's exception.
 
     Passed to another app it is a dependency, and arrives as the File.
@@ -219,12 +219,14 @@ class DataFuture(_UserFuture[File]):
         self._task_of: KernelFuture[Any] | None = parent
         self._tid: TaskId | None = None
         self._file = file
+        self._name = parent.described
 
     def follow(self) -> None:
         """The parent has been submitted: end as it ends."""
         if self._task_of is not None:
-            self._tid = self._task_of.task_id
-            self._task_of.add_done_callback(self._parent_done)
+            parent = self._task_of
+            self._owner, self._tid, self._name = parent._owner, parent.task_id, parent.described
+            parent.when_done(self._parent_done)
 
     @property
     def file_obj(self) -> File:
@@ -249,19 +251,18 @@ class DataFuture(_UserFuture[File]):
     @property
     def described(self) -> str:
         """What messages call it."""
-        return f"the file {self._file.url} of task {self._tid}"
+        return f"the file {self._file.url} of {self._name}"
 
     def _parent_done(self, parent: Future[Any]) -> None:
         self._task_of = None
         try:
             if parent.cancelled():
-                Future.cancel(self)
-                self.set_running_or_notify_cancel()
+                KernelFuture.cancel(self)
             elif error := Future.exception(parent, 0):
                 self.set_exception(error)
             else:
                 self.set_result(self._file)
-        except (InvalidStateError, RuntimeError):
+        except InvalidStateError:
             pass  # it was cancelled itself
 
     def cancel(self) -> bool:

@@ -84,7 +84,7 @@ def _as_completed(calls: _Calls[R], window: int) -> Generator[R, None, None]:
     try:
         for future in calls:
             alive[future] = None
-            future.add_done_callback(ended.put)  # type: ignore[arg-type]
+            future.when_done(ended.put)  # type: ignore[arg-type]
             del future
             if len(alive) >= window:
                 yield _next_of(alive, ended).result()

@@ -232,20 +232,7 @@ def read_specification(given: object) -> tuple[Resources, float | None]:
     if not isinstance(given, Mapping):
         msg = f"{what} is {given!r}; it must be a mapping"
         raise ConfigError(msg)
-    if "priority" in given:
-        msg = f"{what} has a priority, where lower meant sooner; write .options(priority=...), "
-        raise ConfigError(msg + "where higher means sooner")
-    if unknown := sorted(map(str, set(given) - set(_SPECIFIED))):
-        msg = f"{what} has {', '.join(unknown)}; its keys are {', '.join(_SPECIFIED)}"
-        raise ConfigError(msg)
-    for key, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
-            msg = f"{what} has {key}={value!r}; it must be a number"
-            raise ConfigError(msg)
-        wanted = "text" if key == "launcher_options" else "a number"
-        if isinstance(value, str) != (wanted == "text") and key not in ("memory", "disk"):
-            msg = f"{what} has {key}={value!r}; it must be {wanted}"
-            raise ConfigError(msg)
+    _check_specification(given, what)
     nodes, ranks = _nodes_and_ranks(given, what)
     extra = {}
     if given.get("launcher_options"):
@@ -262,6 +249,22 @@ def read_specification(given: object) -> tuple[Resources, float | None]:
     )
     minutes = given.get("running_time_min")
     return resources, None if minutes is None else read_seconds(minutes * 60, what="running time")
+
+
+def _check_specification(given: Mapping[str, Any], what: str) -> None:
+    """Refuse keys that mean nothing, or something else, and values of another type."""
+    if "priority" in given:
+        msg = f"{what} has a priority, where lower meant sooner; write .options(priority=...), "
+        raise ConfigError(msg + "where higher means sooner")
+    if unknown := sorted(map(str, set(given) - set(_SPECIFIED))):
+        msg = f"{what} has {', '.join(unknown)}; its keys are {', '.join(_SPECIFIED)}"
+        raise ConfigError(msg)
+    for key, value in given.items():
+        wanted = "text" if key == "launcher_options" else "a number"
+        right = isinstance(value, str) == (wanted == "text") or key in ("memory", "disk")
+        if isinstance(value, bool) or not isinstance(value, int | float | str) or not right:
+            msg = f"{what} has {key}={value!r}; it must be {wanted}"
+            raise ConfigError(msg)
 
 
 def _nodes_and_ranks(given: Mapping[str, Any], what: str) -> tuple[int, int]:

@@ -67,7 +67,7 @@ def dfk() -> DataFlowKernel:
     """
     kernel = _current
     if kernel is None:
-        what = "it"
+        what = "apps"
         raise NoDataFlowKernelError(what)
     return kernel
 

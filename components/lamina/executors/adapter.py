@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Future
+from concurrent.futures import BrokenExecutor, CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures import Executor as FuturesPool
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from lamina.executors.calls import (
     warn_if_running,
 )
 from lamina.executors.deadlines import Deadlines
+from lamina.executors.packing import packed
 from lamina.executors.protocol import (
     Call,
     Capabilities,
@@ -74,7 +75,8 @@ class ForeignExecutor:
         make_pool: Makes the pool, such as ``ProcessPoolExecutor`` or a ``partial`` of it.
         label: Its name.
         slots: Tasks that the pool runs at once, for routers.
-        own_processes: Whether the pool's tasks run outside this process.
+        own_processes: Whether the pool's tasks run outside this process. Their calls are then
+            pickled by a codec of ours; so are those for a ``ProcessPoolExecutor``.
         storage_access: Staging plug-ins for its tasks' files; None for those of the kernel.
         working_dir: A directory for copies of files; None for one beside the run directory.
         shared_file_system: Whether its tasks see the program's files at the same paths.
@@ -136,7 +138,9 @@ class ForeignExecutor:
             if self._own_processes
             else "its tasks share one process"
         )
-        self._run.begin(lambda: _Run(self._label, self._make_pool, site, lacks))
+        self._run.begin(
+            lambda: _Run(self._label, self._make_pool, site, lacks, self._own_processes)
+        )
 
     def launch(self, tasks: Sequence[TaskRequest], report: Report) -> None:
         """Take attempts, each of which is reported exactly once.
@@ -166,12 +170,18 @@ class _Run:
     """One run of the executor. Whoever takes a job out of ``_jobs`` reports its outcome."""
 
     def __init__(
-        self, label: str, make_pool: Callable[[], FuturesPool], site: Site, lacks: str
+        self,
+        label: str,
+        make_pool: Callable[[], FuturesPool],
+        site: Site,
+        lacks: str,
+        own_processes: bool,
     ) -> None:
         self.label = label
         self._make_pool, self._site, self._lacks = make_pool, site, lacks
         self._clock = site.clock
         self._pool = make_pool()
+        self._packs = own_processes or isinstance(self._pool, ProcessPoolExecutor)
         self._breaks = 0  # in a row
         self._replacing = threading.Lock()
         self._lock = threading.Lock()
@@ -203,7 +213,11 @@ class _Run:
     def _submit(self, job: _Job) -> None:
         task = job.task
         try:
-            job.future = self._put(task.call)
+            call = task.call
+            job.future = self._put(packed(call) if self._packs and type(call) is Call else call)
+        except SerializationError as error:
+            self._answer(job, error, error.__cause__)
+            return
         except Exception as error:  # whatever a foreign pool raises, the attempt is answered
             why = f"the pool of executor {self.label!r} takes no tasks: {_text(error)}"
             if isinstance(error, BrokenExecutor):
@@ -213,6 +227,9 @@ class _Run:
                     "import; then start the executor again"
                 )
             self._answer(job, ExecutorLost(why, HasStarted.NO), error)
+            return
+        if task.attempt not in self._jobs:  # it was cancelled before the pool had it
+            job.future.cancel()
             return
         if task.walltime is not None:
             self._deadlines.set(task.attempt, task.walltime + task.grace)
@@ -233,7 +250,7 @@ class _Run:
                         self._pool = self._make_pool()
                 pool.shutdown(wait=False)
 
-    def _answer(self, job: _Job, error: TaskError, because: BaseException) -> None:
+    def _answer(self, job: _Job, error: TaskError, because: BaseException | None) -> None:
         attempt = job.task.attempt
         if self._jobs.pop(attempt, None) is not None:
             tell(job.report, [failed(attempt, error, because)])
@@ -257,7 +274,8 @@ class _Run:
                 tell(job.report, [outcome])
         elif isinstance(error, BrokenExecutor):
             why = (
-                f"the pool of executor {self.label!r} broke while it held {name}: {_text(error)}. "
+                f"the pool of executor {self.label!r} broke while it held {name}: "
+                f"{_text(error).rstrip('.')}. "
                 "Such a pool does not say which task its lost process ran, or whether this one "
                 "had started. If this task may have killed it, run it in a "
                 "HighThroughputExecutor, where a lost worker costs only its own task; the pool "

@@ -95,7 +95,7 @@ def raised(attempt: AttemptId, error: BaseException, began: float, ended: float)
     return Outcome(attempt, None, failure, began, ended)
 
 
-def failed(attempt: AttemptId, error: TaskError, because: BaseException) -> Outcome:
+def failed(attempt: AttemptId, error: TaskError, because: BaseException | None) -> Outcome:
     """An attempt that failed outside its own code, for a reason that another exception tells."""
     error.__cause__ = because
     failure = Failure(cause=error.cause, error=error, started=error.started)

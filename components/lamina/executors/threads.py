@@ -39,7 +39,7 @@ from lamina.executors.protocol import (
     data_access,
 )
 from lamina.executors.runs import OneRun
-from lamina.vocabulary import AttemptId, ConfigError, HasStarted
+from lamina.vocabulary import AttemptId, ConfigError, ExecutorLost, HasStarted
 
 __all__ = ["ThreadPoolExecutor"]
 
@@ -77,8 +77,11 @@ class ThreadPoolExecutor(PoolFace):
         storage_access: Sequence[object] | None = None,
         working_dir: str | os.PathLike[str] | None = None,
     ) -> None:
-        if max_threads is not None and max_threads < 1:
-            msg = f"executor {label!r} has max_threads={max_threads!r}; it must be 1 or more"
+        if max_threads is not None and (type(max_threads) is not int or max_threads < 1):
+            msg = (
+                f"executor {label!r} has max_threads={max_threads!r:.100}; it must be a whole "
+                "number, 1 or more, or None for one per processor"
+            )
             raise ConfigError(msg)
         self._label = label
         self.max_threads = max_threads
@@ -219,8 +222,8 @@ class _Crew:
         put = self._tickets.put
         for _ in range(taken):
             put(None)
-        for thread in hired:
-            thread.start()
+        if hired:
+            self._begin(hired)
         if refused:
             tell(report, refused)
 
@@ -233,6 +236,31 @@ class _Crew:
         self._threads[serial] = thread
         self._resting.add(serial)
         return thread
+
+    def _begin(self, hired: list[threading.Thread]) -> None:
+        """Start new threads; where the system allows no more, the others do their work as well."""
+        for number, thread in enumerate(hired):
+            try:
+                thread.start()
+            except RuntimeError as error:
+                self._dismiss(hired[number:], error)
+                return
+
+    def _dismiss(self, hired: list[threading.Thread], error: RuntimeError) -> None:
+        """These threads could not be started. Where there are no others, what waits fails."""
+        waiting: list[_Job] = []
+        with self._lock:
+            for serial in [serial for serial, one in self._threads.items() if one in hired]:
+                del self._threads[serial]
+                self._resting.discard(serial)
+            if not self._threads:
+                waiting = [job for job in self._jobs.values() if job.serial is None]
+            for job in waiting:
+                del self._jobs[job.task.attempt]
+        for job in waiting:
+            reason = f"executor {self.label!r} could not start a thread for {job.task.described}"
+            lost = ExecutorLost(f"{reason}: {error}", HasStarted.NO)
+            tell(job.report, [failed(job.task.attempt, lost, error)])
 
     def _work(self, serial: int) -> None:
         if self._prepare is not None:
@@ -331,8 +359,8 @@ class _Crew:
                 if job.serial is not None:
                     del self._threads[job.serial]
                     hired.append(self._hire())
-        for thread in hired:
-            thread.start()
+        if hired:
+            self._begin(hired)
         for job in taken:
             if job.serial is not None:
                 self._deadlines.drop(job.task.attempt)

@@ -247,6 +247,12 @@ def _of_staging(config: Any) -> Iterator[str]:
             f"storage_access is {storage!r:.100}; write a list of staging plug-ins and their "
             'names, as ["file", "http"]'
         )
+    else:
+        for name in storage or ():
+            try:
+                resolve("staging", name)
+            except ConfigError as error:
+                yield f"storage_access names {name!r:.100}: {error}"
     if type(limit) is not int:
         yield f'staging_cache_limit is {limit!r:.100}; write bytes, or text with a unit, as "1 TiB"'
     walltime = config.staging_walltime

@@ -4,8 +4,7 @@ import atexit
 import itertools
 import threading
 import time
-import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +25,7 @@ from lamina.kernel.task import Task
 from lamina.vocabulary import (
     Clock,
     ClosedError,
+    ConfigError,
     KernelClosedError,
     SystemClock,
     TaskId,
@@ -40,13 +40,18 @@ _PATIENCE = 5.0  # seconds; for a thread of ours that foreign code may hold up a
 class DataFlowKernel:
     """Runs a dataflow on the executors of its configuration, which start with it.
 
-    Any number of them live side by side. As a context manager it ends as ``exit_mode`` says.
+    Any number of them live side by side. As a context manager it ends as ``exit_mode`` says; one
+    that nobody has closed is closed when the interpreter ends.
 
     Raises:
         ConfigError: An executor's settings cannot work on this machine.
     """
 
     def __init__(self, config: Config | None = None, *, clock: Clock | None = None) -> None:
+        given: object = config
+        if not isinstance(given, Config | None):
+            msg = f"a kernel was given {given!r:.100}; write Config(executors=[...]) for it"
+            raise ConfigError(msg)
         self.config = Config() if config is None else config
         self._clock: Clock = SystemClock() if clock is None else clock
         self._run_dir = make_run_dir(self.config.run_dir)
@@ -86,8 +91,7 @@ class DataFlowKernel:
         )
         self._closed = False
         self._closing = threading.Lock()
-        self._at_exit = _close_at_exit(weakref.ref(self))
-        atexit.register(self._at_exit)
+        atexit.register(self._close_at_exit)
 
     @property
     def run_dir(self) -> Path:
@@ -238,7 +242,7 @@ class DataFlowKernel:
             if self._closed:
                 return
             self._closed = True
-        atexit.unregister(self._at_exit)
+        atexit.unregister(self._close_at_exit)
         engine = self._engine
         engine.closing = True
         self._end_all(idle=True)
@@ -249,6 +253,9 @@ class DataFlowKernel:
         engine.callbacks.flush(_PATIENCE)
         engine.stop()
         self._put_away()
+
+    def _close_at_exit(self) -> None:
+        self.close(_PATIENCE)
 
     def _put_away(self) -> None:
         """Close what there is before the executors start, and after they have ended."""
@@ -292,12 +299,3 @@ class DataFlowKernel:
 
 def _fail(record: Task, error: BaseException) -> None:
     settle(record.spec.future, Resolve([record.id], TaskState.FAILED, None, error))
-
-
-def _close_at_exit(kernel: "weakref.ref[DataFlowKernel]") -> Callable[[], None]:
-    def close() -> None:
-        alive = kernel()
-        if alive is not None:
-            alive.close(_PATIENCE)
-
-    return close

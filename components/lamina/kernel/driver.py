@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lamina.kernel.crew import Crew
+from lamina.kernel.interrupts import hold
 
 __all__ = ["Driver"]
 
@@ -30,8 +31,13 @@ class Driver:
 
     def post(self, handler: Callable[..., None], *args: Any) -> None:
         """Have ``handler`` called, now or by the thread that drives, and then ``settle``."""
-        self._inbox.append((handler, args))
-        self._drive(CAPTURE_LIMIT)
+        held = hold()
+        try:
+            self._inbox.append((handler, args))
+            self._drive(CAPTURE_LIMIT)
+        finally:
+            if held is not None:
+                held.release()
 
     def _drive(self, limit: int) -> None:
         inbox, driving = self._inbox, self._driving

@@ -4,7 +4,7 @@ import itertools
 import logging
 import random
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future, InvalidStateError, wait
 from typing import Any
 
 from lamina.dependencies import DependencyResolver
@@ -41,7 +41,7 @@ from lamina.kernel.task import INTERNAL, Task
 from lamina.kernel.timer import Timer
 from lamina.kernel.troubles import change, retried, told_before, trouble_of
 from lamina.memo import Hit, Memo
-from lamina.retry_policy import Again, RetryPolicy
+from lamina.retry_policy import Again, GiveUp, RetryPolicy
 from lamina.vocabulary import (
     AttemptId,
     Cause,
@@ -214,7 +214,10 @@ class Engine:
     def watch(self, task: TaskId, foreign: Sequence[Future[Any]]) -> None:
         """Hear of it when futures of others are done."""
         for future in foreign:
-            future.add_done_callback(lambda _: self.driver.post(self.on_foreign_done, task))
+            if isinstance(future, KernelFuture):
+                future.when_done(lambda _: self.driver.post(self.on_foreign_done, task))
+            else:
+                future.add_done_callback(lambda _: self.driver.post(self.on_foreign_done, task))
 
     # Effects.
 
@@ -377,22 +380,23 @@ class Engine:
         if not self.closing:
             policy = task.spec.options.retry or self._policy
             try:
-                decision = policy.decide(trouble)
+                decision: object = policy.decide(trouble)
                 if isinstance(decision, Again):
                     self._again(task, decision)
                     if self._emit is not None:
                         facts = retried(trouble, decision)
                         self._emit([Event(self._clock.wall(), "task.retried", facts)])
                     return
+                if not isinstance(decision, GiveUp):
+                    msg = f"it decided {decision!r:.100}; it must be an Again or a GiveUp"
+                    raise TypeError(msg)
                 if decision.reason:
                     error.add_note(decision.reason)
             except Exception as fault:  # the task ends with both errors
                 fault.add_note(f"raised by the retry policy {policy!r}")
                 fault.__cause__ = error
                 error = fault
-        if before := told_before(trouble):
-            add_note_once(error, before)
-        self._note(task, error, label)
+        self._note(task, error, label, told_before(trouble))
         self.graph.end(task.id, TaskState.FAILED, error=error)
 
     def _again(self, task: Task, decision: Again) -> None:
@@ -414,14 +418,15 @@ class Engine:
             "that it has called, go on",
             stopped=False,
         )
-        if self.graph.phase(task.id) is Phase.JOINING or task.attempt is None:
+        attempt = self.graph.attempt_of(task.id)  # another task's, if it took that over
+        if attempt is None:
             self._note(task, error, INTERNAL)
             self.graph.end(task.id, TaskState.FAILED, error=error)
             return
         failure = Failure(
             cause=Cause.TASK_WALLTIME, error=error, started=HasStarted.YES, stopped=False
         )
-        self.graph.failed(task.attempt, failure)
+        self.graph.failed(attempt, failure)
 
     def _end_join(self, task: Task) -> None:
         error = join_error(task.described, futures_in(task.joined))
@@ -450,11 +455,13 @@ class Engine:
 
     # Words.
 
-    def _note(self, task: Task, error: BaseException, label: str = "") -> None:
+    def _note(self, task: Task, error: BaseException, label: str = "", before: str = "") -> None:
         where = f" on {label}" if label else ""
         attempt = len(task.history) if task.history else 1
         logs = f"; its logs: {', '.join(task.spec.log_paths)}" if task.spec.log_paths else ""
-        add_note_once(error, f"raised in {task.described}, attempt {attempt}{where}{logs}")
+        earlier = f"; {before}" if before else ""
+        note = f"raised in {task.described}, attempt {attempt}{where}{logs}{earlier}"
+        add_note_once(error, note)
 
     def _tell(self, task: Task, state: TaskState) -> None:
         if self._emit is None:
@@ -494,7 +501,8 @@ def settle(future: Future[Any], effect: Resolve) -> None:
     """Give a future its end, unless somebody has cancelled it meanwhile."""
     try:
         if effect.state is TaskState.CANCELLED:
-            future.cancel()
+            if future.cancel() and not wait([future], 0).done:  # a plain one wakes nobody by itself
+                future.set_running_or_notify_cancel()
         elif effect.error is not None:
             future.set_exception(effect.error)
         else:

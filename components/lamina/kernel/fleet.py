@@ -60,7 +60,7 @@ class Fleet:
         for label in labels:
             if label not in self._all:
                 known = ", ".join(repr(known) for known in self._all)
-                msg = f"there is no executor labelled {label!r}; there are {known}"
+                msg = f"there is no executor labelled {label!r}; the labels are {known}"
                 raise ConfigError(msg)
         if not labels:
             msg = "executors is empty, so the task could run nowhere; leave it out for all"

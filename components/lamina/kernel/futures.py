@@ -1,5 +1,6 @@
 """The future of a task: cancelling it stops the task, and its callbacks hold up nobody."""
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -10,6 +11,8 @@ from lamina.vocabulary import TaskId
 __all__ = ["KernelFuture"]
 
 R = TypeVar("R")
+
+_LOG = logging.getLogger(__name__)
 
 _PENDING, _RUNNING, _FINISHED, _CANCELLED = (
     "PENDING",
@@ -35,7 +38,8 @@ class KernelFuture(Future[R]):
 
     Threads that wait in ``result()`` are woken by whoever resolves it. Done-callbacks run on the
     kernel's own thread for them, or on the thread that adds one when it is done already; so
-    a callback that takes long delays other callbacks, and no task.
+    a callback that takes long, or waits for other tasks, delays other callbacks, and no task: what
+    tasks depend on is told by ``when_done``.
 
     The condition, and the lists of those that wait and of callbacks, are made when somebody first
     asks for them. A task that ends before anybody waits for it never has them, which saves two
@@ -49,6 +53,8 @@ class KernelFuture(Future[R]):
     _waiters: list[Any] = _NOBODY
     _done_callbacks: list[Any] = _NOBODY
     _made: threading.Condition | None = None
+    _prompt: list[Callable[[Future[Any]], object]] | None = None
+    """What ``when_done`` was given."""
 
     _owner: _Owner | None = None
     _task: TaskId | None = None
@@ -77,6 +83,14 @@ class KernelFuture(Future[R]):
     def ensure_submitted(self) -> None:
         """Submit the task if that has been put off. Called when somebody depends on it."""
 
+    def when_done(self, call: Callable[[Future[Any]], object]) -> None:
+        """Have something of ours called, which never waits, by whoever resolves it."""
+        with self._condition:
+            if self._state not in _DONE:
+                self._prompt = [*(self._prompt or ()), call]
+                return
+        call(self)
+
     def belongs_to(self, owner: object) -> bool:
         """Whether this kernel has its task."""
         return self._owner is owner
@@ -90,11 +104,6 @@ class KernelFuture(Future[R]):
     def described(self) -> str:
         """What messages call its task."""
         return self._name if self._task is None else f"{self._name} (task {self._task})"
-
-    @property
-    def has_value(self) -> bool:
-        """Whether it has a result, which it never loses."""
-        return self._state == _FINISHED and self._exception is None
 
     def cancelled(self) -> bool:
         """Whether it was cancelled."""
@@ -166,7 +175,13 @@ class KernelFuture(Future[R]):
 
     def _invoke_callbacks(self) -> None:
         # Called once, when the future is done and outside its lock. Nothing is appended to the
-        # list after that: add_done_callback then calls at once.
+        # lists after that: add_done_callback and when_done then call at once.
+        prompt, self._prompt = self._prompt, None
+        for call in prompt or ():
+            try:
+                call(self)
+            except Exception:  # a fault of ours must not keep the others from hearing
+                _LOG.exception("the end of %s could not be told", self.described)
         if not self._done_callbacks:
             return
         run: Callable[[], Any] = super()._invoke_callbacks  # type: ignore[misc]  # not in the stubs

@@ -336,6 +336,11 @@ class Graph:
         node = self._nodes.get(task)
         return None if node is None else node.phase
 
+    def attempt_of(self, task: TaskId) -> AttemptId | None:
+        """The attempt that an executor has of it, if there is one."""
+        node = self._nodes.get(task)
+        return None if node is None else node.attempt
+
     def waiting_for(self, task: TaskId) -> int:
         """How many futures the task waits for."""
         node = self._nodes.get(task)

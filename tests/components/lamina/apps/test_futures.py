@@ -3,6 +3,7 @@ import pickle
 import threading
 from concurrent.futures import CancelledError, Future, as_completed, wait
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -21,6 +22,11 @@ def table() -> dict[str, Any]:
 @python_app
 def inc(x: int) -> int:
     return x + 1
+
+
+@python_app
+def same(x: object) -> object:
+    return x
 
 
 @python_app
@@ -177,3 +183,24 @@ def test_a_data_future_knows_its_file_and_cancels_its_task() -> None:
     assert parent.cancelled()
     with pytest.raises(WaitInsideTaskError):
         pickle.loads(pickle.dumps(data)).result()
+
+
+def test_a_file_whose_task_failed_is_called_by_the_name_of_the_task(kernel: DataFlowKernel) -> None:
+    lost = fails(outputs=[File("lost.txt")])
+    assert f"the file lost.txt of fails (task {lost.tid}) failed" in str(
+        inc(lost.outputs[0]).exception()
+    )
+
+
+def test_a_callback_that_waits_holds_up_no_task_that_needs_a_file(kernel: DataFlowKernel) -> None:
+    results = SimpleQueue[object]()
+
+    def wait_for_a_file(_: object) -> None:
+        written = inc(1, outputs=[File("written.txt")])
+        results.put(same(written.outputs[0]).result(10))
+
+    _gate.clear()
+    first = python_app(_held)(1)
+    first.add_done_callback(wait_for_a_file)
+    _gate.set()
+    assert results.get(timeout=10) == File("written.txt")

@@ -149,7 +149,7 @@ def spawning(**options):
 def test_a_pool_of_processes_that_breaks_loses_its_attempts_and_is_replaced(tmp_path, heard):
     executor = ForeignExecutor(spawning(), "processes", own_processes=True)
     executor.start(Site(run_dir=tmp_path))
-    executor.launch([task(1, abs, -1), task(2, lambda: None)], heard)
+    executor.launch([task(1, abs, -1), task(2, len, threading.Lock())], heard)
     assert heard.wait_for(2)[1].value == 1
     assert heard.by_attempt[2].failure.cause is Cause.SERIALIZATION
     executor.launch([task(3, os._exit, 1)], heard)
@@ -166,6 +166,32 @@ def test_a_pool_of_processes_that_breaks_loses_its_attempts_and_is_replaced(tmp_
     executor.start(Site(run_dir=tmp_path))
     executor.launch([task(6, abs, -6)], heard)
     assert heard.wait_for(6)[6].value == 6
+    executor.close()
+
+
+def test_what_is_cancelled_while_the_pool_takes_it_does_not_run(tmp_path, heard):
+    given = []
+
+    class Slow(StandardPool):
+        def submit(self, *_):
+            executor.cancel([AttemptId(1)])
+            given.append(Future())
+            return given[0]
+
+    executor = ForeignExecutor(Slow)
+    executor.start(Site(run_dir=tmp_path))
+    executor.launch([task(1, abs, -1)], heard)
+    assert heard.wait_for(1)[1].failure.cause is Cause.CANCELLED
+    assert given[0].cancelled()
+    executor.close()
+
+
+def test_functions_of_a_program_and_local_ones_reach_a_pool_of_processes(tmp_path, heard):
+    executor = ForeignExecutor(spawning(), "processes")
+    executor.start(Site(run_dir=tmp_path))
+    executor.launch([task(1, lambda x: x + 1, 1), task(2, threading.Lock)], heard)
+    assert heard.wait_for(2)[1].value == 2
+    assert heard.by_attempt[2].failure.cause is Cause.SERIALIZATION
     executor.close()
 
 

@@ -245,8 +245,9 @@ def test_a_report_may_wait_for_another_task(tmp_path):
 
 
 def test_a_size_that_cannot_work_is_refused():
-    with pytest.raises(ConfigError, match="max_threads=0"):
-        ThreadPoolExecutor(max_threads=0)
+    for wrong in (0, "2", 2.5, True):
+        with pytest.raises(ConfigError, match=f"max_threads={wrong!r}; it must be a whole number"):
+            ThreadPoolExecutor(max_threads=wrong)  # type: ignore[arg-type]
     assert ThreadPoolExecutor(max_threads=None).max_threads is None
 
 
@@ -321,3 +322,38 @@ def test_it_says_how_its_tasks_get_at_files() -> None:
         assert (able.storage_access, able.working_dir) == (("file",), os.path.abspath("here"))
     with pytest.raises(ConfigError, match="write a list"):
         ThreadPoolExecutor(storage_access="file").capabilities  # noqa: B018
+
+
+def test_where_the_system_starts_no_thread_what_waits_fails_and_later_work_is_done(
+    pool: ThreadPoolExecutor, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as limited:
+        limited.setattr(threading.Thread, "start", refuse)
+        pool.launch([task(1, abs, -1)], heard)
+    failure = heard.wait_for(1)[1].failure
+    assert failure is not None
+    assert (failure.cause, failure.started) == (Cause.EXECUTOR_LOST, HasStarted.NO)
+    assert "could not start a thread for t1: can't start" in str(failure.error)
+    pool.launch([task(2, abs, -2)], heard)
+    assert heard.wait_for(2)[2].value == 2
+
+
+def test_fewer_threads_than_asked_for_do_all_the_work(
+    tmp_path: Path, heard: Heard, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = ThreadPoolExecutor(max_threads=2)
+    pool.start(Site(run_dir=tmp_path))
+    occupy(pool, heard, gate)
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as limited:
+        limited.setattr(threading.Thread, "start", refuse)
+        pool.launch([task(2, abs, -2)], heard)
+    gate.set()
+    assert heard.wait_for(2)[2].value == 2
+    pool.close()

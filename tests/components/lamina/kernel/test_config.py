@@ -45,6 +45,7 @@ from tests.fakes.executors import HandExecutor
         ({"std_autopath": "/tmp"}, "must be a function"),
         ({"run_dir": 3}, "must be a path"),
         ({"storage_access": "http"}, "write a list of staging plug-ins"),
+        ({"storage_access": ["file", "carrier-pigeon"]}, "names 'carrier-pigeon': there is no"),
         ({"staging_cache_limit": "much"}, "write bytes"),
         ({"staging_walltime": "soon"}, "write seconds"),
         ({"staging_walltime": 0}, "write seconds"),

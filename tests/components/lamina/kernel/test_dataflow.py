@@ -1,8 +1,12 @@
 import copy
+import subprocess
+import sys
+import textwrap
 import threading
 from collections.abc import Iterator
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -254,6 +258,11 @@ class Later:
         return Again(delay=0.01, avoid=["n1"])
 
 
+class Undecided:
+    def decide(self, trouble: Trouble) -> Any:
+        return "again"
+
+
 class Broken:
     def decide(self, trouble: Trouble) -> Decision:
         raise KeyError("policy")
@@ -281,7 +290,8 @@ def test_each_new_attempt_is_told_and_the_error_tells_of_all(tmp_path: Path) -> 
         hand.fail(WorkerLost("gone again"))
         error = future.exception(WAIT)
     assert isinstance(error, WorkerLost)
-    assert any("earlier attempts: 1" in note and "gone" in note for note in error.__notes__)
+    (note,) = [note for note in error.__notes__ if "raised in add (task 0), attempt 2" in note]
+    assert "earlier attempts: 1: WorkerLost: gone" in note
     (told,) = [event.facts for event in sink.events if event.kind == "task.retried"]
     assert (told["name"], told["cause"], told["failed"]) == ("add", "worker_lost", 1)
 
@@ -294,6 +304,15 @@ def test_a_policy_that_raises_ends_the_task_with_both_errors(
     error = future.exception(WAIT)
     assert isinstance(error, KeyError)
     assert isinstance(error.__cause__, WorkerLost)
+
+
+def test_a_policy_that_decides_nothing_is_told_what_it_may_decide(
+    kernel: DataFlowKernel, hand: HandExecutor
+) -> None:
+    future = put(kernel, add, 1, retry=Undecided())
+    hand.fail(WorkerLost("gone"))
+    with pytest.raises(TypeError, match="decided 'again'; it must be an Again or a GiveUp"):
+        future.result(WAIT)
 
 
 def test_an_executor_that_raises_in_launch_loses_its_tasks_and_no_future(
@@ -374,6 +393,34 @@ def test_closing_resolves_everything(hand: HandExecutor, tmp_path: Path) -> None
     assert isinstance(waiting.exception(0), ClosedError)
     with pytest.raises(KernelClosedError):
         put(kernel, add, 1)
+
+
+def test_a_kernel_is_made_from_a_config_alone() -> None:
+    with pytest.raises(ConfigError, match=r"was given .*; write Config\(executors="):
+        DataFlowKernel(ThreadPoolExecutor())  # type: ignore[arg-type]
+
+
+def test_a_kernel_that_nobody_has_closed_or_kept_is_closed_at_the_end(tmp_path: Path) -> None:
+    program = """
+        import gc, sys
+        from lamina.events import JsonLinesSink
+        from lamina.executors import ThreadPoolExecutor
+        from lamina.kernel import Config, DataFlowKernel
+
+        class Sink(JsonLinesSink):
+            def close(self):
+                super().close()
+                print("closed")
+
+        sink = Sink(sys.argv[1] + "/events")
+        config = Config(executors=[ThreadPoolExecutor()], run_dir=sys.argv[1], event_sinks=[sink])
+        DataFlowKernel(config)
+        gc.collect()
+        print("the end")
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT * 6, check=True)
+    assert done.stdout.split("\n") == ["the end", "closed", ""]
 
 
 def test_exit_mode_wait_waits_and_skip_leaves_it_running(tmp_path: Path) -> None:
@@ -474,6 +521,25 @@ def test_a_join_has_a_walltime_for_its_body_and_what_it_joins(
     assert "go on" in str(error)
 
 
+def test_a_join_keeps_its_walltime_when_an_equal_call_takes_it_over(
+    kernel: DataFlowKernel,
+) -> None:
+    go, began = threading.Event(), threading.Event()
+
+    def body() -> Any:
+        began.set()
+        go.wait(WAIT)
+        return put(kernel, add, 1)
+
+    first, second = (
+        put(kernel, body, join=True, walltime=0.5, cache=True, memo_function=add) for _ in range(2)
+    )
+    assert began.wait(WAIT)
+    assert first.cancel()
+    assert isinstance(second.exception(WAIT), TaskWalltime)
+    go.set()
+
+
 def test_a_join_that_is_cancelled_leaves_the_tasks_that_it_called(
     kernel: DataFlowKernel, hand: HandExecutor
 ) -> None:
@@ -520,6 +586,33 @@ def test_a_plain_future_is_resolved_too_and_its_cancellation_is_seen(
     kernel.submit(TaskSpec(function=add, args=(1,), future=other))
     other.cancel()
     assert len(hand.cancelled) == 1
+
+
+def test_whoever_waits_for_a_plain_future_is_woken_when_it_is_cancelled(
+    kernel: DataFlowKernel,
+) -> None:
+    future: Future[int] = Future()
+    task = kernel.submit(TaskSpec(add, (1,), future=future))
+    waiting = threading.Thread(target=wait, args=([future],), daemon=True)
+    waiting.start()
+    assert kernel.cancel(task)
+    waiting.join(WAIT)
+    assert not waiting.is_alive()
+    kernel.wait_for_current_tasks(WAIT)
+
+
+def test_a_callback_that_waits_holds_up_no_task_of_another_kernel(tmp_path: Path) -> None:
+    config = Config(executors=[ThreadPoolExecutor()], run_dir=tmp_path)
+    go, results = threading.Event(), SimpleQueue[int]()
+    with DataFlowKernel(config) as one, DataFlowKernel(config) as other:
+
+        def wait_for_another(_: object) -> None:
+            results.put(put(other, add, put(one, add, 1)).result(WAIT))
+
+        first = put(one, go.wait, WAIT)
+        first.add_done_callback(wait_for_another)
+        go.set()
+        assert results.get(timeout=WAIT) == 3
 
 
 def test_a_task_that_the_executor_cancelled_is_cancelled(

@@ -1,4 +1,5 @@
 import logging
+import signal
 import threading
 
 import pytest
@@ -50,3 +51,23 @@ def test_a_fault_in_a_handler_stops_no_other(caplog: pytest.LogCaptureFixture) -
     driver.post(seen.append, 1)
     assert seen == [1]
     assert "could not handle" in caplog.text
+
+
+def test_an_interrupt_comes_when_everything_is_done_and_not_before() -> None:
+    seen: list[int] = []
+    driver = Driver(lambda: None, Crew("spare"))
+
+    def interrupted() -> None:
+        driver.post(seen.append, 2)
+        signal.raise_signal(signal.SIGINT)
+        seen.append(1)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            driver.post(interrupted)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == [1, 2]
+    driver.post(seen.append, 3)
+    assert seen == [1, 2, 3]

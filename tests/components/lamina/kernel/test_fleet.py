@@ -72,6 +72,6 @@ def test_one_that_is_added_is_for_those_who_know_of_it(tmp_path: Path) -> None:
     assert fleet.labels == ("a",)
     assert fleet.route("t", None, None) == "a"
     assert fleet.route("t", ["ours"], None) == "ours"
-    with pytest.raises(ConfigError, match="there are 'a'"):
+    with pytest.raises(ConfigError, match="the labels are 'a'"):
         fleet.check(["ours"])
     fleet.close(0)

@@ -43,6 +43,25 @@ def test_callbacks_are_left_to_the_owner_and_only_where_there_are_any() -> None:
     assert plain.belongs_to(owner)
 
 
+def test_what_is_ours_hears_of_the_end_before_users_do_and_from_whoever_resolves_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    owner, heard = Owner(), []
+    future: KernelFuture[int] = KernelFuture()
+    future.bind(owner, TaskId(3), "f")
+    future.add_done_callback(lambda _: heard.append("user's"))
+    future.when_done(lambda _: 1 / 0)
+    future.when_done(lambda _: heard.append(threading.current_thread()))
+    thread = threading.Thread(target=future.set_result, args=(1,))
+    thread.start()
+    thread.join(WAIT)
+    assert heard == [thread]
+    assert "could not be told" in caplog.text
+    future.when_done(lambda _: heard.append("late"))
+    owner.later[0]()
+    assert heard == [thread, "late", "user's"]
+
+
 def test_it_runs_when_its_owner_says_so_and_until_it_is_done() -> None:
     future: KernelFuture[int] = KernelFuture()
     assert not future.running()
@@ -81,9 +100,7 @@ def test_a_future_with_a_result_cannot_be_cancelled() -> None:
 
 def test_one_that_ends_before_anybody_waits_has_its_end_all_the_same() -> None:
     done: KernelFuture[int] = KernelFuture()
-    assert not done.has_value
     done.set_result(5)
-    assert done.has_value
     assert done.done()
     assert not done.cancelled()
     assert done.result(0) == 5
@@ -95,7 +112,6 @@ def test_one_that_ends_before_anybody_waits_has_its_end_all_the_same() -> None:
 
     failed: KernelFuture[int] = KernelFuture()
     failed.set_exception(KeyError("x"))
-    assert not failed.has_value
     with pytest.raises(KeyError):
         failed.result(0)
     assert isinstance(failed.exception(0), KeyError)
