@@ -45,7 +45,7 @@ READ_SIZE = 2**16  # bytes; a larger buffer is mapped and unmapped each time, wh
 
 
 class ClientLink:
-    """Frames over a stream socket: 4 bytes of length before each, little-endian."""
+    """Frames over a stream socket: 8 bytes of length before each, little-endian."""
 
     def __init__(self, link: socket.socket) -> None:
         self.link = link

@@ -48,6 +48,7 @@ from lamina.htex_core import (
 )
 from lamina.htex_wire import Dealer, Keys, find, probe_time, read_keys
 from lamina.htex_worker import (
+    BY_WORKERS,
     DRY,
     NEED,
     OUTCOME,
@@ -106,7 +107,7 @@ class _Pipe:
 
     def __init__(self, number: int, link: socket.socket, claims: int) -> None:
         self.number, self.link, self.claims = number, link, claims
-        self.records = Records()
+        self.records = Records(BY_WORKERS)
         self.gauge: Gauge | None = None
         """Of its memory, once it is up."""
         self.group: Group | None = None
@@ -336,7 +337,7 @@ class _Shell:
             pipe.why = f"its task wrote to the worker's own socket ({error}), so it was killed"
             pipe.ended = True
             self.dealer.unwatch(pipe.link.fileno())
-            self.control.send(json.dumps({"kill": pipe.number}).encode())
+            self.tell_zygote({"kill": pipe.number})
             return False
         return True
 
@@ -356,7 +357,7 @@ class _Shell:
         elif kind == UP:
             self.measure_from_now(pipe, read_up(body))
             self.perform(machine.worker_up(pipe.number, now))
-        elif kind == UNFIT:
+        elif kind == UNFIT and pipe.gauge is None:  # later, it is not its initializer that failed
             self.perform(machine.worker_unfit(pipe.number, read_unfit(body), now))
         elif kind == DRY:
             self.perform(machine.worker_dry(pipe.number, now))

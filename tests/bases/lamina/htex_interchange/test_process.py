@@ -29,7 +29,7 @@ def test_frames_are_cut_however_they_come(ends: tuple[ClientLink, ClientLink]) -
     assert theirs.receive() == [b"one", b""]
     ours.link.send(b"\3\0")
     assert theirs.receive() == []
-    ours.link.send(b"\0\0two")
+    ours.link.send(b"\0\0\0\0\0\0two")
     assert theirs.receive() == [b"two"]
 
 
