@@ -230,6 +230,8 @@ class ManagerMachine:
     _end: BlockEnd | None = attrs.field(default=None, init=False)
     _drains: float = attrs.field(default=math.inf, init=False)
     """When it drains, if it has not begun before."""
+    _said_draining: bool = attrs.field(default=False, init=False)
+    """Whether it has, or its last registration: it may drain while that is under way."""
     _said_drained: bool = attrs.field(default=False, init=False)
     """Whether it has said so along this connection."""
     _workers: dict[int, _Worker] = attrs.field(factory=dict, init=False)
@@ -257,7 +259,7 @@ class ManagerMachine:
     _beat: float = attrs.field(default=0.0, init=False)
     _look_again: float | None = attrs.field(default=None, init=False)
     _owed: int = attrs.field(default=0, init=False)
-    """Tasks that are wanted back still, once they are recalled."""
+    """Tasks that are wanted back still, once they are recalled, unless we get new ones before."""
 
     def __attrs_post_init__(self) -> None:
         self._packing = Packing(self.info.host, self.binder)
@@ -299,7 +301,7 @@ class ManagerMachine:
         for worker in self._workers.values():
             if not worker.held:
                 continue
-            if not worker.said:
+            if not worker.said and self.connected:
                 deadline = min(deadline, worker.progress + SAY_STARTED_AFTER)
             walltime = _walltime(worker)
             if walltime is not None and worker.verdict is None:
@@ -349,7 +351,7 @@ class ManagerMachine:
         if self.offer:
             body["offer"] = dict(self.offer)
         if self.draining is not None:
-            body["draining"] = True
+            self._said_draining = body["draining"] = True
         if self._end is not None:
             body["block_end"] = [self._end.at - now, self._end.margin]
         return [SendOut(REGISTER, body)]
@@ -485,6 +487,7 @@ class ManagerMachine:
         if self.draining is not None or self.leaving is not None:
             return []
         self.draining = reason
+        self._said_draining = self.connected
         said: list[ManagerEffect] = [SendOut(DRAINING, reason)] if self.connected else []
         return said + self._assign(now) + self._perhaps_drained()
 
@@ -500,7 +503,7 @@ class ManagerMachine:
             if not worker.held:
                 continue
             ran = now - worker.progress
-            if not worker.said and ran >= SAY_STARTED_AFTER:
+            if not worker.said and self.connected and ran >= SAY_STARTED_AFTER:
                 worker.said = True
                 first = next(iter(worker.held))
                 marks.append([first, worker.progress + self.wall_offset])
@@ -513,7 +516,7 @@ class ManagerMachine:
             if limit is not None and now >= _look_at(worker):
                 worker.looked = now
                 effects.append(Measure(worker.number, limit))
-        if marks and self.connected:
+        if marks:
             effects.append(SendOut(STARTED, marks))
         if self._look_again is not None and now >= self._look_again:
             self._look_again = None
@@ -580,6 +583,9 @@ class ManagerMachine:
         if self._unfit is not None:
             return self._say_unfit(now)
         effects: list[ManagerEffect] = []
+        if self.draining is not None and not self._said_draining:
+            self._said_draining = True
+            effects.append(SendOut(DRAINING, self.draining))
         if self._given_back:
             effects.append(SendOut(RETURNED, self._given_back))
             self._given_back = []
@@ -602,6 +608,7 @@ class ManagerMachine:
         return self._leave(str(body), now, orderly=False)
 
     def _on_tasks(self, body: Any, now: float) -> list[ManagerEffect]:
+        self._owed = 0
         for wire in body:
             digest = wire[1]
             if digest is not None and digest not in self._forms:
@@ -670,14 +677,8 @@ class ManagerMachine:
     def _on_yield(self, body: Any, now: float) -> list[ManagerEffect]:
         """Workers elsewhere have nothing to do. It is answered, even if by nothing for now."""
         self._owed = body
-        effects: list[ManagerEffect] = [SendOut(RETURNED, self._yielded())]
-        if self._owed:
-            for worker in self._workers.values():
-                stuck = len(worker.held) > 1 and now >= worker.progress + STUCK_TIME
-                if stuck and not worker.recalling and not worker.recalled:
-                    worker.recalling = True
-                    effects.append(Recall(worker.number))
-        return effects
+        returned: list[ManagerEffect] = [SendOut(RETURNED, self._yielded())]
+        return returned + self._take_back([], now) if self._owed else returned
 
     def _on_ack(self, body: Any, now: float) -> list[ManagerEffect]:
         self._unacked.pop(body, None)
@@ -916,8 +917,9 @@ class ManagerMachine:
         return effects + self._ask(self._lacking)
 
     def _take_back(self, able: list[_Worker], now: float) -> list[ManagerEffect]:
+        """Recall what stands behind long tasks, if a worker here or elsewhere has nothing to do."""
         rich = [w for w in self._workers.values() if len(w.held) > 1 and not w.recalling]
-        if not rich or not any(not worker.held for worker in able):
+        if not rich or not (self._owed or any(not worker.held for worker in able)):
             return []
         effects: list[ManagerEffect] = []
         soonest: float | None = None

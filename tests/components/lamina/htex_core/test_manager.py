@@ -229,6 +229,24 @@ def test_it_yields_what_is_behind_a_long_task_and_no_more_than_is_wanted() -> No
     assert machine.flush(2.0)[0] == Give(0, [wire(2)], [])
 
 
+def test_what_is_wanted_back_is_taken_back_when_the_task_before_it_turns_out_to_be_long() -> None:
+    """Nobody asks twice: else it would wait for that task while workers elsewhere are idle."""
+    machine = bundling()
+    give(machine, 1, 2, 3)
+    assert machine.frame(YIELD, 1, 5, 0.001) == [SendOut(RETURNED, [])]
+    assert machine.next_deadline(0.001) == pytest.approx(0.005)
+    assert machine.time_passed(0.0051) == [Recall(0)]
+    assert machine.recalled(0, 2, 0.0051) == [SendOut(RETURNED, [2, 3])]
+
+
+def test_what_was_wanted_back_is_not_any_more_once_new_tasks_come() -> None:
+    machine = bundling()
+    give(machine, 1)
+    machine.frame(YIELD, 1, 5, 0.001)
+    give(machine, 2, 3, now=0.002)
+    assert machine.time_passed(1.0) == [SendOut(STARTED, [[1, 0.0]])]
+
+
 def test_what_is_recalled_without_a_connection_is_not_yielded() -> None:
     machine = bundling()
     give(machine, 1, 2)
@@ -377,6 +395,17 @@ def test_a_task_says_that_it_started_only_when_it_is_not_short_and_only_once() -
     assert machine.time_passed(1.05) == []
     assert machine.time_passed(1.2) == [SendOut(STARTED, [[1, 1.0]])]
     assert machine.time_passed(1.3) == []
+
+
+def test_that_a_task_started_is_said_later_if_nobody_could_hear_it() -> None:
+    machine = running()
+    give(machine, 1)
+    machine.reconnected(0.05)
+    assert machine.time_passed(0.2) == []
+    assert machine.next_deadline(0.2) > 0.2
+    machine.frame(WELCOME, 2, None, 0.3)
+    assert machine.next_deadline(0.3) <= 0.3
+    assert machine.time_passed(0.3) == [SendOut(STARTED, [[1, 0.0]])]
 
 
 def test_a_task_over_its_walltime_is_killed_and_says_so() -> None:
@@ -811,6 +840,15 @@ def test_it_drains_when_its_period_is_over() -> None:
     why = "its drain_period of 5 s is over"
     assert machine.time_passed(5.0) == [SendOut(DRAINING, why), SendOut(DRAINED, why)]
     assert machine.next_deadline(5.0) == 10.0
+
+
+def test_one_that_begins_to_drain_before_it_is_welcome_says_so_then() -> None:
+    """Else it would be given tasks and give them back, again and again."""
+    machine = running()
+    give(machine, 1)
+    machine.reconnected(1.0)
+    assert machine.drain("its time is over", 1.1) == []
+    assert machine.frame(WELCOME, 2, None, 1.2) == [SendOut(DRAINING, "its time is over")]
 
 
 def test_it_drains_before_its_block_ends_and_says_when_that_is() -> None:
