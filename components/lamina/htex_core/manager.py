@@ -34,7 +34,7 @@ from typing import Any, NamedTuple, TypeAlias
 import attrs
 
 from lamina.htex_core.endings import BlockEnd, block_margin
-from lamina.htex_core.forms import Form, Forms
+from lamina.htex_core.forms import Form, Forms, Known
 from lamina.htex_core.frames import (
     ACK,
     CANCEL,
@@ -169,7 +169,7 @@ class _Worker:
     proven: bool = False
     """Whether it has ever begun a task: then it is not the way it is born that kills it."""
     held: OrderedDict[int, WireTask] = attrs.field(factory=OrderedDict)
-    forms: set[bytes] = attrs.field(factory=set)
+    forms: Known = attrs.field(factory=Known)
     wants: set[bytes] = attrs.field(factory=set)
     """Forms that it has asked for and that we asked for in turn."""
     recalled: bool = False
@@ -640,7 +640,7 @@ class ManagerMachine:
         effects: list[ManagerEffect] = []
         for worker in self._workers.values():
             if has := [digest for digest in body if digest in worker.forms]:
-                worker.forms.difference_update(has)
+                worker.forms.drop(has)
                 effects.append(DropForms(worker.number, has))
         return effects
 
