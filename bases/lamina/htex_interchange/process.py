@@ -45,7 +45,11 @@ READ_SIZE = 2**16  # bytes; a larger buffer is mapped and unmapped each time, wh
 
 
 class ClientLink:
-    """Frames over a stream socket: 8 bytes of length before each, little-endian."""
+    """Frames over a stream socket: 8 bytes of length before each, little-endian.
+
+    If the socket does not wait, neither does this: a client that is stopped, or whose interpreter
+    is busy, must not keep managers from being heard and answered.
+    """
 
     def __init__(self, link: socket.socket) -> None:
         self.link = link
@@ -61,6 +65,8 @@ class ClientLink:
                 count = self.link.recv_into(room)
                 return cutter.filled(count) if count else None
             data = self.link.recv(READ_SIZE)
+        except BlockingIOError:
+            return []
         except ConnectionResetError:
             return None
         return cutter.feed(data) if data else None
@@ -69,12 +75,19 @@ class ClientLink:
         """Keep a frame for the next ``flush``."""
         self._out.frame(frame)
 
+    @property
+    def full(self) -> bool:
+        """Whether something waits until the socket takes more."""
+        return bool(self._out)
+
     def flush(self) -> bool:
-        """Send what was kept; False when the other end has closed."""
+        """Send what was kept, as far as it is taken; False when the other end has closed."""
         out = self._out
         try:
             while out:
                 out.sent(self.link.sendmsg(out.head()))
+        except BlockingIOError:
+            pass
         except (BrokenPipeError, ConnectionResetError):
             out.clear()
             return False
@@ -148,6 +161,7 @@ class _Shell:
                 self.perform(machine.time_passed(now))
             if not self.link.flush():
                 self.perform(machine.client_gone())
+            self.router.watch(handle, writing=self.link.full)
 
     def perform(self, effects: list[InterchangeEffect]) -> None:
         for effect in effects:
@@ -206,6 +220,7 @@ def run(handle: int) -> int:
             return 0
         first = unpack(frames[0])
         assert first.kind == CONFIG, "the first frame is the configuration"
+        client.setblocking(False)
         shell = _Shell(link, first.body)
         try:
             shell.run()
