@@ -385,8 +385,10 @@ class InterchangeMachine:
         number, capacity, outcomes = body
         held, holder = manager.held, self._holder
         for outcome in outcomes:
-            held.discard(outcome[0])
-            holder.pop(outcome[0], None)
+            attempt = outcome[0]
+            held.discard(attempt)
+            if holder.get(attempt) is manager:
+                del holder[attempt]
         if self._fitting.concerns(manager.info.uid):
             self._fitting.ended(manager.info.uid, [outcome[0] for outcome in outcomes])
         effects: list[InterchangeEffect] = [ToClient(RESULTS, [manager.info.uid, number, outcomes])]
@@ -405,6 +407,8 @@ class InterchangeMachine:
         return [ToClient(UNFIT, [manager.info.uid, body])]
 
     def _on_returned(self, manager: _Manager, body: Any, now: float) -> list[InterchangeEffect]:
+        # What somebody else has must not be given to a third one, whoever says so.
+        body = [attempt for attempt in body if attempt in manager.held]
         if not body:
             return []  # it was asked to yield, and has nothing that its workers have not begun
         manager.held.difference_update(body)
