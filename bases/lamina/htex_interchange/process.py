@@ -35,7 +35,7 @@ from lamina.htex_core import (
     pack_parts,
     unpack,
 )
-from lamina.htex_wire import Keys, Router, make_keys, read_keys
+from lamina.htex_wire import Keys, Refused, Router, make_keys, read_keys
 from lamina.processes import Identity, watch
 
 __all__ = ["ClientLink", "read_selector", "run"]
@@ -118,6 +118,7 @@ class _Shell:
         self.dead: dict[str, float] = {}
         """Managers that have ended, and until when what they said last may still come in."""
         self.left: str | None = None
+        self.refused = Refused()
         self.link.send(pack_parts(READY, self.epoch, {"address": self.router.address}))
         self.link.flush()
 
@@ -135,8 +136,8 @@ class _Shell:
                 for route, parts in self.router.receive():
                     try:
                         frame = unpack(parts, "manager")
-                    except MalformedFrame:
-                        machine.dropped += 1  # it speaks another language; its lease will end
+                    except MalformedFrame as error:  # its lease will end
+                        self.refused.one("a manager", error)
                     else:
                         self.perform(machine.manager_frame(route, *frame, now))
             for pidfd in ready & self.watched.keys():
@@ -153,8 +154,8 @@ class _Shell:
                     for data in frames:
                         try:
                             frame = unpack(data, "client")
-                        except MalformedFrame:
-                            machine.dropped += 1
+                        except MalformedFrame as error:
+                            self.refused.one("the program", error)
                         else:
                             self.perform(machine.client_frame(frame.kind, frame.body, now))
             if deadline is None or now >= deadline:

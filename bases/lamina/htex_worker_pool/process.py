@@ -46,7 +46,7 @@ from lamina.htex_core import (
     unwrapped,
     wrapped,
 )
-from lamina.htex_wire import Dealer, Keys, find, probe_time, read_keys
+from lamina.htex_wire import Dealer, Keys, Refused, find, probe_time, read_keys
 from lamina.htex_worker import (
     BY_WORKERS,
     DRY,
@@ -191,6 +191,7 @@ class _Shell:
         self.pipes: dict[int, _Pipe] = {}
         self.by_handle: dict[int, _Pipe] = {}
         self.left: LeaveNode | None = None
+        self.refused = Refused()
         self.in_order = False
         """Whether we leave because somebody said so."""
         self.addresses = self.find_addresses(path)
@@ -289,7 +290,8 @@ class _Shell:
                 for data in self.dealer.receive():
                     try:
                         frame = unpack(data, "interchange")
-                    except MalformedFrame:
+                    except MalformedFrame as error:
+                        self.refused.one("the interchange", error)
                         continue
                     self.in_order = self.in_order or frame.kind == STOP
                     self.perform(machine.frame(*frame, now))
