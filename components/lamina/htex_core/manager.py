@@ -28,7 +28,8 @@ with the worker that is bound for them.
 import math
 from collections import OrderedDict, deque
 from collections.abc import Collection, Mapping
-from heapq import heappop, heappush
+from heapq import heappop, heappush, nsmallest
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 import attrs
@@ -188,6 +189,8 @@ class _Worker:
     """What goes with the verdict, as facts of the outcome."""
     bound: Bound | None = None
     """What it holds of the node, where that is counted."""
+    ranked: int | None = None
+    """How many tasks it holds, if it may be given more, as the machine has noted it."""
 
     @property
     def able(self) -> bool:
@@ -235,6 +238,13 @@ class ManagerMachine:
     _said_drained: bool = attrs.field(default=False, init=False)
     """Whether it has said so along this connection."""
     _workers: dict[int, _Worker] = attrs.field(factory=dict, init=False)
+    _able: dict[int, dict[int, _Worker]] = attrs.field(factory=dict, init=False)
+    """Those that may be given more, by how many tasks they hold: so nobody looks at all of them."""
+    _able_count: int = attrs.field(default=0, init=False)
+    _rich: dict[int, _Worker] = attrs.field(factory=dict, init=False)
+    """Those that hold more than one, and are not being recalled."""
+    _due: float = attrs.field(default=math.inf, init=False)
+    """Nothing has to be done about any worker's present task before."""
     _next_worker: int = attrs.field(default=0, init=False)
     _queue: deque[WireTask] = attrs.field(factory=deque, init=False)
     """Tasks that ask for nothing."""
@@ -298,17 +308,7 @@ class ManagerMachine:
             deadline = min(deadline, self._beat + self.heartbeat_period)
         if self._look_again is not None:
             deadline = min(deadline, self._look_again)
-        for worker in self._workers.values():
-            if not worker.held:
-                continue
-            if not worker.said and self.connected:
-                deadline = min(deadline, worker.progress + SAY_STARTED_AFTER)
-            walltime = _walltime(worker)
-            if walltime is not None and worker.verdict is None:
-                deadline = min(deadline, worker.progress + walltime)
-            if self._limit(worker) is not None:
-                deadline = min(deadline, _look_at(worker))
-        return deadline
+        return min(deadline, self._due)
 
     # Events.
 
@@ -374,6 +374,7 @@ class ManagerMachine:
             return []
         worker.up = True
         worker.progress = now
+        self._place(worker)
         return self._assign(now)
 
     def worker_unfit(self, number: int, why: str, now: float) -> list[ManagerEffect]:
@@ -395,6 +396,10 @@ class ManagerMachine:
             self._release(worker)
         if worker.wish == outcome[0]:
             worker.wish = None
+        if worker.held:
+            self._given(worker)
+        else:
+            self._place(worker)
         worker.proven = True
         self._crashes = 0
         began, ended = outcome[3], outcome[4]
@@ -428,6 +433,7 @@ class ManagerMachine:
         worker = self._workers.get(number)
         if worker is not None:
             worker.recalled = False
+            self._place(worker)
         return []
 
     def recalled(self, number: int, count: int, now: float) -> list[ManagerEffect]:
@@ -438,6 +444,7 @@ class ManagerMachine:
         worker.recalling = False
         worker.recalled = worker.recalled or count > 0
         effects = self._unhold(worker, count)
+        self._place(worker)
         effects += self._grant_wish(worker)
         effects += self._assign(now)
         if self._owed and self.connected and (returned := self._yielded()):
@@ -450,6 +457,7 @@ class ManagerMachine:
         if worker is None:
             return []
         effects = self._unhold(worker, unclaimed)
+        self._place(worker)
         if worker.held:  # what is left it had claimed
             worker.proven = True
         cause, reason = worker.verdict or (
@@ -499,7 +507,8 @@ class ManagerMachine:
         if now >= self._drains:
             effects += self.drain(self._why_now(now), now)
         marks: list[list[Any]] = []
-        for worker in self._workers.values():
+        looks = now >= self._due
+        for worker in self._workers.values() if looks else ():
             if not worker.held:
                 continue
             ran = now - worker.progress
@@ -511,11 +520,14 @@ class ManagerMachine:
             if walltime is not None and ran >= walltime and worker.verdict is None:
                 reason = f"it ran for {ran:.2f} s; its walltime is {walltime:g} s"
                 worker.verdict = ("task_walltime", reason)
+                self._place(worker)
                 effects.append(KillWorker(worker.number))
             limit = self._limit(worker)
             if limit is not None and now >= _look_at(worker):
                 worker.looked = now
                 effects.append(Measure(worker.number, limit))
+        if looks:
+            self._look_at_all()
         if marks:
             effects.append(SendOut(STARTED, marks))
         if self._look_again is not None and now >= self._look_again:
@@ -538,6 +550,7 @@ class ManagerMachine:
         if worker is None or limit is None or (reason := excess(used, limit)) is None:
             return []
         worker.verdict = ("out_of_memory", reason)
+        self._place(worker)
         worker.numbers = facts_of_excess(used, limit)
         return [KillWorker(number)]
 
@@ -552,6 +565,7 @@ class ManagerMachine:
         if worker is None or worker.verdict is not None:
             return []
         worker.verdict = ("out_of_memory", killed_by_kernel(peak, limit))
+        self._place(worker)
         worker.numbers = facts_of_excess(peak, limit, "cgroup")
         return [KillWorker(number)]
 
@@ -572,6 +586,7 @@ class ManagerMachine:
             worker = self._workers.pop(number, None)
             if worker is not None:
                 effects += self._unhold(worker, count)
+                self._place(worker)
                 self._end_held(worker, *(worker.verdict or (cause, reason)), now)
         return [*effects, *self._leave(reason, now, orderly=True)]
 
@@ -579,6 +594,7 @@ class ManagerMachine:
 
     def _on_welcome(self, body: Any, now: float) -> list[ManagerEffect]:
         self.connected = True
+        self._look_at_all()  # some may have what could not be said meanwhile
         self._lease = self._beat = self._registered
         if self._unfit is not None:
             return self._say_unfit(now)
@@ -664,11 +680,11 @@ class ManagerMachine:
             first = next(iter(worker.held))
             if first in wanted:
                 worker.wish = first
+                self._place(worker)
                 if len(worker.held) == 1:
                     effects += self._grant_wish(worker)
                 elif not worker.recalling:
-                    worker.recalling = True
-                    effects.append(Recall(worker.number))
+                    effects.append(self._recall(worker))
             # A short task behind another is left to run; its result is not wanted any more.
         if returned:
             effects.append(SendOut(RETURNED, returned))
@@ -678,7 +694,7 @@ class ManagerMachine:
         """Workers elsewhere have nothing to do. It is answered, even if by nothing for now."""
         self._owed = body
         returned: list[ManagerEffect] = [SendOut(RETURNED, self._yielded())]
-        return returned + self._take_back([], now) if self._owed else returned
+        return returned + self._take_back(now) if self._owed else returned
 
     def _on_ack(self, body: Any, now: float) -> list[ManagerEffect]:
         self._unacked.pop(body, None)
@@ -734,6 +750,54 @@ class ManagerMachine:
             at = now + self.wall_offset
             self._outbox.append([wire[0], UNDONE, [], at, at, facts])
 
+    def _recall(self, worker: _Worker) -> Recall:
+        worker.recalling = True
+        self._place(worker)
+        return Recall(worker.number)
+
+    def _given(self, worker: _Worker) -> None:
+        """A worker holds other tasks than before, and perhaps runs another."""
+        self._place(worker)
+        plain = self.watched_limit is None and not next(iter(worker.held.values()))[3]
+        due = worker.progress + SAY_STARTED_AFTER if plain else self._due_of(worker)
+        if due < self._due:
+            self._due = due
+
+    def _place(self, worker: _Worker) -> None:
+        """Note whether a worker may be given more: after each change of it."""
+        number, count = worker.number, len(worker.held)
+        lives = self._workers.get(number) is worker
+        rank = count if lives and worker.able else None
+        if rank != worker.ranked:
+            if worker.ranked is not None:
+                del self._able[worker.ranked][number]
+                self._able_count -= 1
+            if rank is not None:
+                self._able.setdefault(rank, {})[number] = worker
+                self._able_count += 1
+            worker.ranked = rank
+        if lives and count > 1 and not worker.recalling:
+            self._rich[number] = worker
+        else:
+            self._rich.pop(number, None)
+
+    def _look_at_all(self) -> None:
+        self._due = min(map(self._due_of, self._workers.values()), default=math.inf)
+
+    def _due_of(self, worker: _Worker) -> float:
+        """When something has to be done about a worker's present task."""
+        if not worker.held:
+            return math.inf
+        due = math.inf
+        if not worker.said and self.connected:
+            due = worker.progress + SAY_STARTED_AFTER
+        walltime = _walltime(worker)
+        if walltime is not None and worker.verdict is None:
+            due = min(due, worker.progress + walltime)
+        if self._limit(worker) is not None:
+            due = min(due, _look_at(worker))
+        return due
+
     def _release(self, worker: _Worker) -> None:
         """What a worker held of the node is free again."""
         bound, worker.bound = worker.bound, None
@@ -762,6 +826,7 @@ class ManagerMachine:
         if worker.wish is None or worker.verdict is not None or list(worker.held) != [worker.wish]:
             return []
         worker.verdict = ("cancelled", "it was cancelled while it ran")
+        self._place(worker)
         return [KillWorker(worker.number)]
 
     def _new_worker(self) -> StartWorker:
@@ -778,31 +843,39 @@ class ManagerMachine:
         if self.draining is not None:
             return self._let_go()
         effects = [] if self._packing.idle and not self._packing.counting else self._pack(now)
-        bundle = self._bundle()
-        able = [w for w in self._workers.values() if w.able]
-        if self._queue and able:
+        if self._queue and self._able_count:
+            bundle = self._bundle()
             if bundle > 1:
-                bundle = min(bundle, max(1, -(-len(self._queue) // len(able))))
-            for worker in sorted(able, key=lambda each: len(each.held)):
-                if not self._queue:
-                    break
-                if not worker.held or (bundle > 1 and len(worker.held) <= bundle // 2):
-                    if self._packing.counting and not self._may_have_more(worker):
-                        continue
-                    effects += self._give(worker, bundle, now)
-                    if not worker.held:
-                        self._release(worker)
+                bundle = min(bundle, max(1, -(-len(self._queue) // self._able_count)))
+            for count in range(bundle // 2 + 1):
+                if self._queue and (able := self._able.get(count)):
+                    effects += self._hand_out(able, bundle, now)
         if not self._queue:
-            effects += self._take_back(able, now)
+            effects += self._take_back(now)
+        return effects
+
+    def _hand_out(
+        self, able: Mapping[int, _Worker], bundle: int, now: float
+    ) -> list[ManagerEffect]:
+        """Give what waits to some that may have more, and hold the same number of tasks."""
+        effects: list[ManagerEffect] = []
+        counting = self._packing.counting
+        # Each of them takes one at least, unless what it is due is not to be had.
+        few = not counting and len(self._queue) < len(able)
+        for number in nsmallest(len(self._queue), able) if few else sorted(able):
+            worker = able[number]
+            if not self._queue or (worker.held and self._queue[0][3]):
+                break  # what has options goes to those that hold nothing
+            if counting and not self._may_have_more(worker):
+                continue
+            effects += self._give(worker, bundle, now)
+            if not worker.held:
+                self._release(worker)
         return effects
 
     def _let_go(self) -> list[ManagerEffect]:
         """Take back what workers have not begun, and give back what none has."""
-        effects: list[ManagerEffect] = []
-        for worker in self._workers.values():
-            if len(worker.held) > 1 and not worker.recalling:
-                worker.recalling = True
-                effects.append(Recall(worker.number))
+        effects: list[ManagerEffect] = [*map(self._recall, list(self._rich.values()))]
         if self.connected and (returned := self._take_waiting()):
             effects.append(SendOut(RETURNED, returned))
         return effects
@@ -838,11 +911,10 @@ class ManagerMachine:
                 elif worker.held:
                     worker.bound = packing.due(worker.place, at_work=True)
         effects: list[ManagerEffect] = []
-        for worker in self._workers.values():
+        idle = self._able.get(0, _NOBODY)
+        for worker in [idle[number] for number in sorted(idle)]:
             if not packing.waits:
                 break
-            if not worker.able or worker.held:
-                continue
             found = packing.next_for(worker.place)
             if found is None:
                 break
@@ -872,6 +944,7 @@ class ManagerMachine:
         worker.progress = now
         worker.said = False
         worker.held[wire[0]] = wire
+        self._given(worker)
         return [Give(worker.number, [with_binding(wire, worker.bound.binding)], forms)]
 
     def _ask(self, digests: Collection[bytes]) -> list[ManagerEffect]:
@@ -913,21 +986,22 @@ class ManagerMachine:
                 break
         effects: list[ManagerEffect] = []
         if batch:
+            self._given(worker)
             effects.append(Give(worker.number, batch, forms))
         return effects + self._ask(self._lacking)
 
-    def _take_back(self, able: list[_Worker], now: float) -> list[ManagerEffect]:
+    def _take_back(self, now: float) -> list[ManagerEffect]:
         """Recall what stands behind long tasks, if a worker here or elsewhere has nothing to do."""
-        rich = [w for w in self._workers.values() if len(w.held) > 1 and not w.recalling]
-        if not rich or not (self._owed or any(not worker.held for worker in able)):
+        if not self._rich or not (self._owed or self._able.get(0)):
             return []
+        if self._look_again is not None and now < self._look_again:
+            return []  # we have looked just now
         effects: list[ManagerEffect] = []
         soonest: float | None = None
-        for worker in rich:
+        for worker in list(self._rich.values()):
             stuck_at = worker.progress + STUCK_TIME
             if now >= stuck_at:
-                worker.recalling = True
-                effects.append(Recall(worker.number))
+                effects.append(self._recall(worker))
             else:
                 soonest = stuck_at if soonest is None else min(soonest, stuck_at)
         if soonest is not None:
@@ -973,8 +1047,20 @@ class ManagerMachine:
             asked = worker.bound is not None and worker.bound.asked
             assert asked == asking, "a worker has what its task did not ask for, or has not"
             assert worker.bound is None or worker.held, "a worker with no task holds something"
+        for worker in self._workers.values():
+            assert worker.ranked == (len(worker.held) if worker.able else None)
+            assert self._due <= self._due_of(worker), "a worker is looked at too late"
+        able = {number: count for count, some in self._able.items() for number in some}
+        ranked = {n: w.ranked for n, w in self._workers.items() if w.ranked is not None}
+        assert able == ranked
+        assert self._able_count == len(able)
+        rich = {n for n, w in self._workers.items() if len(w.held) > 1 and not w.recalling}
+        assert self._rich.keys() == rich
         own = [worker.place for worker in self._workers.values()]
         assert len(own) == len(set(own)), "two workers have one place"
+
+
+_NOBODY: Mapping[int, _Worker] = MappingProxyType({})
 
 
 def _walltime(worker: _Worker) -> float | None:
