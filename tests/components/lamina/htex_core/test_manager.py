@@ -1,6 +1,7 @@
 """The manager's machine: which worker runs what."""
 
 import random
+import sys
 from typing import Any
 
 import pytest
@@ -257,6 +258,32 @@ def test_what_is_recalled_without_a_connection_is_not_yielded() -> None:
     machine.worker_ended_task(0, outcome(1), 2.0)
     machine.worker_dry(0, 2.0)
     assert machine.flush(2.0)[0] == Give(0, [wire(2)], [])
+
+
+def test_five_hundred_workers_cost_no_more_work_for_a_task_than_five() -> None:
+    def steps(workers: int) -> int:
+        machine = bundling(workers)
+        give(machine, *range(5 * workers))
+        held = {number: [*worker.held] for number, worker in machine._workers.items()}
+        calls = 0
+
+        def count(frame: object, event: str, argument: object) -> None:
+            nonlocal calls
+            calls += 1
+
+        sys.setprofile(count)
+        try:
+            for turn in range(20):
+                attempt = held[turn % 5].pop(0)
+                machine.worker_ended_task(turn % 5, outcome(attempt, took=0.0), 0.001)
+                machine.flush(0.001)
+                machine.next_deadline(0.001)
+                give(machine, 10**6 + turn, now=0.001)
+        finally:
+            sys.setprofile(None)
+        return calls
+
+    assert steps(500) <= 1.5 * steps(5)
 
 
 def test_a_crash_loop_gives_back_what_waits_and_leaves() -> None:
