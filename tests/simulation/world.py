@@ -50,6 +50,7 @@ SELECTORS: list[Callable[[], ManagerSelector]] = [
     BlockIdManagerSelector,
 ]
 DIGESTS = [b"a function no. %d" % number for number in range(4)]
+FOR_EVER = 10_000.0  # virtual seconds
 IDLE = 1.0  # seconds that a task may wait with a manager while workers have nothing to do
 STEPS = 100  # of any process for each event; beyond that nothing goes on any more
 
@@ -396,7 +397,20 @@ class World:
                 options["avoid"] = sorted(chance.sample(nodes, k=min(2, len(nodes))))
             if chance.random() < 0.6:
                 options["expected"] = clockwork.spread(0.001, 5.0)
-        return self.truth.new(digest=digest, options=options, fate=fate, takes=takes)
+        regretted = chance.random() < 0.01
+        if regretted:  # it ends only if it is cancelled, wherever it is by then
+            fate, takes = "value", FOR_EVER
+        attempt = self.truth.new(digest=digest, options=options, fate=fate, takes=takes)
+        if regretted:
+            clockwork.soon(lambda: self._regret(attempt), 0.001, 2.0)
+        return attempt
+
+    def _regret(self, attempt: Attempt) -> None:
+        program = self.program
+        if program.stopped:
+            self.clockwork.soon(lambda: self._regret(attempt), 0.1, 1.0)
+        elif program.alive and program.broken is None and attempt.resolved is None:
+            program.cancel([attempt])
 
     def form(self, attempt: Attempt) -> bytes | None:
         """The form of its function; some are so large that a cache keeps two at most."""

@@ -181,8 +181,8 @@ class _Worker:
     """When the memory that it uses was measured last."""
     said: bool = False
     """Whether the start of its present task has been reported."""
-    wish: int | None = None
-    """The attempt that is to be cancelled, once nothing else can be hit."""
+    wishes: set[int] = attrs.field(factory=set)
+    """Those of its tasks that are to be cancelled, once nothing else can be hit."""
     verdict: tuple[str, str] | None = None
     """Why we are killing it: cause and reason."""
     numbers: dict[str, Any] = attrs.field(factory=dict)
@@ -197,7 +197,7 @@ class _Worker:
         """Whether it may be given more: nothing behind a task that may have to be killed."""
         if not self.up or self.recalled or self.verdict is not None:
             return False
-        return not self.held or not (self.wish in self.held or next(iter(self.held.values()))[3])
+        return not self.held or not (self.wishes or next(iter(self.held.values()))[3])
 
 
 @attrs.define
@@ -394,8 +394,7 @@ class ManagerMachine:
         worker.said = False
         if worker.bound is not None and not worker.held:
             self._release(worker)
-        if worker.wish == outcome[0]:
-            worker.wish = None
+        worker.wishes.discard(outcome[0])
         if worker.held:
             self._given(worker)
         else:
@@ -411,7 +410,7 @@ class ManagerMachine:
         else:
             self._estimate = 0.8 * estimate + 0.2 * took
         self._outbox.append(outcome)
-        return []
+        return self._grant_wish(worker)
 
     def worker_needs(self, number: int, digests: list[bytes], now: float) -> list[ManagerEffect]:
         """A worker has to have a shared object, or has dropped a function that it was given."""
@@ -673,19 +672,17 @@ class ManagerMachine:
             if not wires:
                 del self._lacking[digest]
         for worker in self._workers.values():
-            if not wanted & worker.held.keys() or worker.verdict is not None:
+            hits = wanted & worker.held.keys()
+            if not hits or worker.verdict is not None:
                 continue
+            worker.wishes |= hits
+            self._place(worker)
             # The first is running. If others are behind it they are taken back first, so that
             # none of them can have begun by the time the worker is killed.
-            first = next(iter(worker.held))
-            if first in wanted:
-                worker.wish = first
-                self._place(worker)
-                if len(worker.held) == 1:
-                    effects += self._grant_wish(worker)
-                elif not worker.recalling:
-                    effects.append(self._recall(worker))
-            # A short task behind another is left to run; its result is not wanted any more.
+            if len(worker.held) == 1:
+                effects += self._grant_wish(worker)
+            elif not worker.recalling:
+                effects.append(self._recall(worker))
         if returned:
             effects.append(SendOut(RETURNED, returned))
         return effects
@@ -727,8 +724,8 @@ class ManagerMachine:
         effects: list[ManagerEffect] = []
         for _ in range(min(count, len(worker.held))):
             attempt, wire = worker.held.popitem(last=True)
-            if attempt == worker.wish:
-                worker.wish = None
+            if attempt in worker.wishes:
+                worker.wishes.discard(attempt)
                 if self.connected:
                     effects.append(SendOut(RETURNED, [attempt]))
                 else:
@@ -823,7 +820,7 @@ class ManagerMachine:
 
     def _grant_wish(self, worker: _Worker) -> list[ManagerEffect]:
         """Kill a worker whose one task is to be cancelled, unless that has ended meanwhile."""
-        if worker.wish is None or worker.verdict is not None or list(worker.held) != [worker.wish]:
+        if len(worker.held) != 1 or worker.verdict is not None or not worker.wishes:
             return []
         worker.verdict = ("cancelled", "it was cancelled while it ran")
         self._place(worker)
@@ -1048,6 +1045,7 @@ class ManagerMachine:
             assert asked == asking, "a worker has what its task did not ask for, or has not"
             assert worker.bound is None or worker.held, "a worker with no task holds something"
         for worker in self._workers.values():
+            assert worker.wishes <= worker.held.keys()
             assert worker.ranked == (len(worker.held) if worker.able else None)
             assert self._due <= self._due_of(worker), "a worker is looked at too late"
         able = {number: count for count, some in self._able.items() for number in some}

@@ -520,6 +520,25 @@ def test_a_running_task_is_cancelled_only_after_those_behind_it_are_taken_back()
     assert machine.worker_up(1, 0.0) == [Give(1, [wire(2)], [])]
 
 
+def test_a_cancelled_task_behind_another_is_given_back_and_does_not_run() -> None:
+    """It was taken for a short one, and may be anything."""
+    machine = bundling()
+    give(machine, 1, 2, 3)
+    assert machine.frame(CANCEL, 1, [2], 0.0) == [Recall(0)]
+    assert machine.recalled(0, 2, 0.0) == [SendOut(RETURNED, [2])]
+    machine.worker_ended_task(0, outcome(1), 1.0)
+    machine.worker_dry(0, 1.0)
+    assert machine.flush(1.0)[0] == Give(0, [wire(3)], [])
+
+
+def test_a_cancelled_task_behind_another_is_killed_if_it_has_begun_meanwhile() -> None:
+    machine = bundling()
+    give(machine, 1, 2, 3)
+    machine.frame(CANCEL, 1, [2], 0.0)
+    assert machine.recalled(0, 1, 0.0) == []
+    assert machine.worker_ended_task(0, outcome(1), 1.0) == [KillWorker(0)]
+
+
 def test_a_cancelled_task_that_had_not_begun_is_given_back_and_not_run_again() -> None:
     machine = bundling()
     give(machine, 1, 2)
