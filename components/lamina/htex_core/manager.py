@@ -237,6 +237,8 @@ class ManagerMachine:
     """Whether it has, or its last registration: it may drain while that is under way."""
     _said_drained: bool = attrs.field(default=False, init=False)
     """Whether it has said so along this connection."""
+    _was_drained: bool = attrs.field(default=False, init=False)
+    """Whether it has ever: nothing has come since, and a refusal may be the answer to that."""
     _workers: dict[int, _Worker] = attrs.field(factory=dict, init=False)
     _able: dict[int, dict[int, _Worker]] = attrs.field(factory=dict, init=False)
     """Those that may be given more, by how many tasks they hold: so nobody looks at all of them."""
@@ -614,7 +616,7 @@ class ManagerMachine:
         return self.drain(str(body), now)
 
     def _on_refuse(self, body: Any, now: float) -> list[ManagerEffect]:
-        if self._said_drained and self.leaving is None:
+        if self._was_drained and self.leaving is None:
             self.leaving = f"it is drained: {self.draining}"
             return [LeaveNode(self.leaving, orderly=True, drained=True)]
         return self._leave(str(body), now, orderly=False)
@@ -894,7 +896,7 @@ class ManagerMachine:
         waits = self._queue or self._lacking or self._packing.waits
         if waits or any(worker.held for worker in self._workers.values()):
             return []
-        self._said_drained = True
+        self._said_drained = self._was_drained = True
         return [SendOut(DRAINED, self.draining)]
 
     def _pack(self, now: float) -> list[ManagerEffect]:

@@ -835,6 +835,15 @@ def test_it_says_that_it_is_drained_once_all_is_acknowledged_and_leaves_when_tha
     assert machine.flush(4.0) == []
 
 
+def test_it_leaves_in_order_too_if_that_is_known_only_after_it_has_lost_its_connection() -> None:
+    machine = running()
+    machine.drain("its time is over", 0.0)
+    machine.reconnected(1.0)
+    (leave,) = machine.frame(REFUSE, 1, "this incarnation was given up", 1.0)
+    assert isinstance(leave, LeaveNode)
+    assert leave.drained
+
+
 def test_one_that_drains_takes_back_what_stands_behind_a_running_task() -> None:
     machine = bundling()
     give(machine, 1, 2, 3)
