@@ -50,7 +50,7 @@ SELECTORS: list[Callable[[], ManagerSelector]] = [
     BlockIdManagerSelector,
 ]
 DIGESTS = [b"a function no. %d" % number for number in range(4)]
-FOR_EVER = 10_000.0  # virtual seconds
+FOR_EVER = 300.0  # virtual seconds
 IDLE = 1.0  # seconds that a task may wait with a manager while workers have nothing to do
 STEPS = 100  # of any process for each event; beyond that nothing goes on any more
 
