@@ -175,7 +175,10 @@ class World:
         behind = [
             each.number
             for each in self.truth.alive.values()
-            if each.had_by is not None and each.claimed_by is None and each.options is None
+            if each.had_by is not None
+            and each.had_by.alive  # of one that is dead it is the lease that decides
+            and each.claimed_by is None
+            and each.options is None
         ]
         self._behind = {number: self._behind.get(number, now) for number in behind}
         for number, since in self._behind.items():
