@@ -1,6 +1,7 @@
 """The shell of the interchange, as ``htex_interchange`` has it, around the real machine."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +34,17 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
+BACK_AND_FORTH = 20  # times that one connection may bring the same task to a manager
+
+
 class Load:
     """What one manager was given, told from the frames alone."""
 
     def __init__(self, body: dict[str, Any], now: float) -> None:
         self.capacity = body["capacity"]
         self.held = {*body["held"], *body["finished"]}
+        self.brought: Counter[int] = Counter()
+        """How often it was given each task."""
         self.closed = bool(body.get("draining"))
         self.ends = now + body["block_end"][0] if "block_end" in body else math.inf
 
@@ -183,6 +189,10 @@ class InterchangeProcess(Process):
         if effect.kind == TASKS:
             load = self._loads[effect.route]
             load.held.update(wire[0] for wire in effect.body)
+            load.brought.update(wire[0] for wire in effect.body)
+            if any(load.brought[wire[0]] > BACK_AND_FORTH for wire in effect.body):
+                uid = self.world.uids[effect.route]
+                raise Violation(f"{uid} and the interchange send {effect.body} back and forth")
             if len(load.held) > load.capacity:
                 uid = self.world.uids[effect.route]
                 raise Violation(f"{uid} takes {load.capacity} tasks and was given {load.held}")

@@ -13,16 +13,24 @@ from lamina.htex_core import (
     ManagerEffect,
     ManagerMachine,
     SendOut,
+    SendUp,
     ToClient,
 )
 from lamina.htex_core.frames import (
     ACK,
+    CANCEL,
     DRAIN,
     DRAINED,
+    DRAINING,
+    FORMS,
+    HOLD,
     JOINED,
+    LOAD,
     LOST,
+    NEED,
     REGISTER,
     RESULTS,
+    STARTED,
     TASKS,
     WELCOME,
 )
@@ -97,6 +105,51 @@ class DrainsNever(ManagerMachine):
 
     def flush(self, now: float) -> list[ManagerEffect]:
         return [each for each in super().flush(now) if not _sends(each, DRAINED)]
+
+
+class DrainsInSilence(ManagerMachine):
+    """It does not say when it begins to drain of its own accord."""
+
+    def drain(self, reason: str, now: float) -> list[ManagerEffect]:
+        return [each for each in super().drain(reason, now) if not _sends(each, DRAINING)]
+
+
+class LosesCancellations(ManagerMachine):
+    """It does not hear that a task is not wanted any more."""
+
+    def frame(self, kind: int, epoch: int, body: Any, now: float) -> list[ManagerEffect]:
+        return [] if kind == CANCEL else super().frame(kind, epoch, body, now)
+
+
+class NeverSaysThatTasksRun(ManagerMachine):
+    """It says of no task that it has started."""
+
+    def time_passed(self, now: float) -> list[ManagerEffect]:
+        return [each for each in super().time_passed(now) if not _sends(each, STARTED)]
+
+
+class ForgetsHolds(InterchangeMachine):
+    """It does not hear which blocks are on hold."""
+
+    def client_frame(self, kind: int, body: Any, now: float) -> list[InterchangeEffect]:
+        return [] if kind == HOLD else super().client_frame(kind, body, now)
+
+
+class NeverTellsLoads(InterchangeMachine):
+    """It does not say how busy managers are."""
+
+    def time_passed(self, now: float) -> list[InterchangeEffect]:
+        effects = super().time_passed(now)
+        return [e for e in effects if not (isinstance(e, ToClient) and e.kind == LOAD)]
+
+
+class DropsWhatIsNeeded(ClientMachine):
+    """It has no shared object for those that ask."""
+
+    def frame(self, kind: int, epoch: int, body: Any, now: float) -> list[ClientEffect]:
+        if kind == NEED:
+            return [SendUp(FORMS, [[digest, None] for digest in body])]
+        return super().frame(kind, epoch, body, now)
 
 
 class ForgetsThatOneDrains(InterchangeMachine):
@@ -189,6 +242,22 @@ PLANTED = {
         Machines(manager=DrainsTooFast), "is drained, and",
     ),
     "a manager drains for ever": (Machines(manager=DrainsNever), "drains for ever"),
+    "a manager drains in silence": (Machines(manager=DrainsInSilence), "back and forth"),
+    "a manager loses cancellations": (
+        Machines(manager=LosesCancellations), "is unresolved|pending for ever",
+    ),
+    "a manager never says that tasks run": (
+        Machines(manager=NeverSaysThatTasksRun), "nobody says so",
+    ),
+    "the interchange forgets which blocks are on hold": (
+        Machines(interchange=ForgetsHolds), "drains or is on hold",
+    ),
+    "the interchange never says how busy managers are": (
+        Machines(interchange=NeverTellsLoads), "and is said to have",
+    ),
+    "the client drops what is shared too early": (
+        Machines(client=DropsWhatIsNeeded), "and it is gone",
+    ),
     "the interchange goes on with one that drains": (
         Machines(interchange=ForgetsThatOneDrains), "drains or is on hold",
     ),

@@ -21,7 +21,7 @@ from lamina.htex_core.frames import ADMIT, CREDIT, JOINED, RETURNED, TASKS
 from tests.simulation.clockwork import Channel, Process, Violation
 from tests.simulation.interchanges import InterchangeProcess
 from tests.simulation.truth import Attempt
-from tests.simulation.workers import QUICK
+from tests.simulation.workers import DEATH, QUICK
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -144,6 +144,8 @@ class Program(Process):
     def cancel(self, attempts: Sequence[Attempt]) -> None:
         for each in attempts:
             each.cancelled = True
+            if each.claimed_by is not None and each.claimed_by.runs == each.number:
+                self.world.owe(each, DEATH, each.claimed_by)
         numbers = [each.number for each in attempts]
         self.told(self.machine.cancelled(numbers), "cancels", numbers)
 

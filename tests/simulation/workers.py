@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 TASK, FORM, MARK, UP, OUTCOME, DRY, NEED, DROP = range(8)
 QUICK = 0.00005, 0.001  # seconds for a few bytes between two processes of one host
 DEATH = 2.0  # seconds within which the death of a process on one host has its consequences
+SAID = 1.0  # seconds within which the program hears that a task runs, if it still does
 LOOKS = 1.0  # seconds within which somebody looks at what a limited task uses
 FUNCTIONS = 2  # functions by value that a worker remembers
 SHARED = 1  # objects that it was given by digest and remembers
@@ -106,6 +107,7 @@ class Worker(Process):
         self.runs = self._held[0][0]
         self.truth.claimed(self.runs, self)
         attempt = self.truth.attempts[self.runs]
+        self.manager.world.owe_word(attempt, SAID, self)
         if attempt.options and "walltime" in attempt.options:
             walltime = attempt.options["walltime"]
             self.manager.world.owe(attempt, walltime + DEATH, self)

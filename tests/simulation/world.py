@@ -50,6 +50,8 @@ SELECTORS: list[Callable[[], ManagerSelector]] = [
     BlockIdManagerSelector,
 ]
 DIGESTS = [b"a function no. %d" % number for number in range(4)]
+FOR_EVER = 300.0  # virtual seconds
+IDLE = 1.0  # seconds that a task may wait with a manager while workers have nothing to do
 STEPS = 100  # of any process for each event; beyond that nothing goes on any more
 
 
@@ -113,6 +115,8 @@ class World:
         self.trouble_until = 0.0
         self.bounds = 0
         self.drains = 0
+        self._behind: dict[int, float] = {}
+        """Since when tasks were seen with a manager and not begun, and somebody was idle."""
         self._steps = self._samples = self._alive = self._living = 0
         self.faults = Faults(self)
         self._form_size = 1 if seed % 8 == 0 else chance.choice([1, 25 * 2**20])
@@ -159,6 +163,27 @@ class World:
         self._samples += 1
         self._alive += len(self.truth.alive)
         self._living += sum(each.alive for each in self._recent())
+        self._check_idleness()
+
+    def _check_idleness(self) -> None:
+        """No task waits behind another while a worker, here or elsewhere, has nothing to do."""
+        now, link = self.clockwork.now, self.program.link
+        idle = link is not None and link.interchange.alive and link.interchange.machine._idle
+        if not idle or self.trouble_until > now:
+            self._behind.clear()
+            return
+        behind = [
+            each.number
+            for each in self.truth.alive.values()
+            if each.had_by is not None
+            and each.had_by.alive  # of one that is dead it is the lease that decides
+            and each.claimed_by is None
+            and each.options is None
+        ]
+        self._behind = {number: self._behind.get(number, now) for number in behind}
+        for number, since in self._behind.items():
+            if now - since > IDLE:
+                raise Violation(f"{number} waits with a manager, and {sorted(idle)} are idle")
 
     def _recent(self) -> list[ManagerProcess]:
         return list(self.managers.values())[-2 * MANAGERS :]
@@ -375,7 +400,20 @@ class World:
                 options["avoid"] = sorted(chance.sample(nodes, k=min(2, len(nodes))))
             if chance.random() < 0.6:
                 options["expected"] = clockwork.spread(0.001, 5.0)
-        return self.truth.new(digest=digest, options=options, fate=fate, takes=takes)
+        regretted = chance.random() < 0.01
+        if regretted:  # it ends only if it is cancelled, wherever it is by then
+            fate, takes = "value", FOR_EVER
+        attempt = self.truth.new(digest=digest, options=options, fate=fate, takes=takes)
+        if regretted:
+            clockwork.soon(lambda: self._regret(attempt), 0.001, 2.0)
+        return attempt
+
+    def _regret(self, attempt: Attempt) -> None:
+        program = self.program
+        if program.stopped:
+            self.clockwork.soon(lambda: self._regret(attempt), 0.1, 1.0)
+        elif program.alive and program.broken is None and attempt.resolved is None:
+            program.cancel([attempt])
 
     def form(self, attempt: Attempt) -> bytes | None:
         """The form of its function; some are so large that a cache keeps two at most."""
@@ -429,6 +467,18 @@ class World:
             if attempt.resolved is None:
                 msg = f"{attempt.number} is unresolved {bound:.1f} s after the end of {whose.name}"
                 raise Violation(msg)
+
+        self.clockwork.at(since + bound, look)
+
+    def owe_word(self, attempt: Attempt, bound: float, worker: Worker) -> None:
+        """The program must hear within the bound that it runs, if nothing goes wrong meanwhile."""
+        since = self.clockwork.now
+
+        def look() -> None:
+            runs = worker.alive and worker.runs == attempt.number and attempt.resolved is None
+            if runs and not attempt.said and self.program.alive and self.trouble_until <= since:
+                if not (worker.manager.leaving or self.program.broken):
+                    raise Violation(f"{attempt.number} runs for {bound:.1f} s, and nobody says so")
 
         self.clockwork.at(since + bound, look)
 

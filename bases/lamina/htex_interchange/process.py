@@ -35,7 +35,7 @@ from lamina.htex_core import (
     pack_parts,
     unpack,
 )
-from lamina.htex_wire import Keys, Router, make_keys, read_keys
+from lamina.htex_wire import Keys, Refused, Router, make_keys, read_keys
 from lamina.processes import Identity, watch
 
 __all__ = ["ClientLink", "read_selector", "run"]
@@ -45,7 +45,11 @@ READ_SIZE = 2**16  # bytes; a larger buffer is mapped and unmapped each time, wh
 
 
 class ClientLink:
-    """Frames over a stream socket: 4 bytes of length before each, little-endian."""
+    """Frames over a stream socket: 8 bytes of length before each, little-endian.
+
+    If the socket does not wait, neither does this: a client that is stopped, or whose interpreter
+    is busy, must not keep managers from being heard and answered.
+    """
 
     def __init__(self, link: socket.socket) -> None:
         self.link = link
@@ -61,6 +65,8 @@ class ClientLink:
                 count = self.link.recv_into(room)
                 return cutter.filled(count) if count else None
             data = self.link.recv(READ_SIZE)
+        except BlockingIOError:
+            return []
         except ConnectionResetError:
             return None
         return cutter.feed(data) if data else None
@@ -69,12 +75,19 @@ class ClientLink:
         """Keep a frame for the next ``flush``."""
         self._out.frame(frame)
 
+    @property
+    def full(self) -> bool:
+        """Whether something waits until the socket takes more."""
+        return bool(self._out)
+
     def flush(self) -> bool:
-        """Send what was kept; False when the other end has closed."""
+        """Send what was kept, as far as it is taken; False when the other end has closed."""
         out = self._out
         try:
             while out:
                 out.sent(self.link.sendmsg(out.head()))
+        except BlockingIOError:
+            pass
         except (BrokenPipeError, ConnectionResetError):
             out.clear()
             return False
@@ -105,6 +118,7 @@ class _Shell:
         self.dead: dict[str, float] = {}
         """Managers that have ended, and until when what they said last may still come in."""
         self.left: str | None = None
+        self.refused = Refused()
         self.link.send(pack_parts(READY, self.epoch, {"address": self.router.address}))
         self.link.flush()
 
@@ -122,8 +136,8 @@ class _Shell:
                 for route, parts in self.router.receive():
                     try:
                         frame = unpack(parts, "manager")
-                    except MalformedFrame:
-                        machine.dropped += 1  # it speaks another language; its lease will end
+                    except MalformedFrame as error:  # its lease will end
+                        self.refused.one("a manager", error)
                     else:
                         self.perform(machine.manager_frame(route, *frame, now))
             for pidfd in ready & self.watched.keys():
@@ -140,14 +154,15 @@ class _Shell:
                     for data in frames:
                         try:
                             frame = unpack(data, "client")
-                        except MalformedFrame:
-                            machine.dropped += 1
+                        except MalformedFrame as error:
+                            self.refused.one("the program", error)
                         else:
                             self.perform(machine.client_frame(frame.kind, frame.body, now))
             if deadline is None or now >= deadline:
                 self.perform(machine.time_passed(now))
             if not self.link.flush():
                 self.perform(machine.client_gone())
+            self.router.watch(handle, writing=self.link.full)
 
     def perform(self, effects: list[InterchangeEffect]) -> None:
         for effect in effects:
@@ -206,6 +221,7 @@ def run(handle: int) -> int:
             return 0
         first = unpack(frames[0])
         assert first.kind == CONFIG, "the first frame is the configuration"
+        client.setblocking(False)
         shell = _Shell(link, first.body)
         try:
             shell.run()

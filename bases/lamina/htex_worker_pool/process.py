@@ -46,8 +46,9 @@ from lamina.htex_core import (
     unwrapped,
     wrapped,
 )
-from lamina.htex_wire import Dealer, Keys, find, probe_time, read_keys
+from lamina.htex_wire import Dealer, Keys, Refused, find, probe_time, read_keys
 from lamina.htex_worker import (
+    BY_WORKERS,
     DRY,
     NEED,
     OUTCOME,
@@ -106,7 +107,7 @@ class _Pipe:
 
     def __init__(self, number: int, link: socket.socket, claims: int) -> None:
         self.number, self.link, self.claims = number, link, claims
-        self.records = Records()
+        self.records = Records(BY_WORKERS)
         self.gauge: Gauge | None = None
         """Of its memory, once it is up."""
         self.group: Group | None = None
@@ -190,6 +191,7 @@ class _Shell:
         self.pipes: dict[int, _Pipe] = {}
         self.by_handle: dict[int, _Pipe] = {}
         self.left: LeaveNode | None = None
+        self.refused = Refused()
         self.in_order = False
         """Whether we leave because somebody said so."""
         self.addresses = self.find_addresses(path)
@@ -288,7 +290,8 @@ class _Shell:
                 for data in self.dealer.receive():
                     try:
                         frame = unpack(data, "interchange")
-                    except MalformedFrame:
+                    except MalformedFrame as error:
+                        self.refused.one("the interchange", error)
                         continue
                     self.in_order = self.in_order or frame.kind == STOP
                     self.perform(machine.frame(*frame, now))
@@ -336,7 +339,7 @@ class _Shell:
             pipe.why = f"its task wrote to the worker's own socket ({error}), so it was killed"
             pipe.ended = True
             self.dealer.unwatch(pipe.link.fileno())
-            self.control.send(json.dumps({"kill": pipe.number}).encode())
+            self.tell_zygote({"kill": pipe.number})
             return False
         return True
 
@@ -356,7 +359,7 @@ class _Shell:
         elif kind == UP:
             self.measure_from_now(pipe, read_up(body))
             self.perform(machine.worker_up(pipe.number, now))
-        elif kind == UNFIT:
+        elif kind == UNFIT and pipe.gauge is None:  # later, it is not its initializer that failed
             self.perform(machine.worker_unfit(pipe.number, read_unfit(body), now))
         elif kind == DRY:
             self.perform(machine.worker_dry(pipe.number, now))

@@ -376,7 +376,9 @@ class Engine:
             self._fail(reason)
             if work == self._run_delivery:
                 # Nobody knows which outcomes died with it: whatever is not told yet ends so.
-                left, self._owners = self._owners, {}
+                left = dict(self._owners)  # and no new dict: launch() may be about to use this one
+                for attempt in left:
+                    self._owners.pop(attempt, None)
                 lost = outcomes_of_ended(Ended([*left], "executor_lost", reason, "unknown"))
                 for owner, outcome in zip(left.values(), lost, strict=True):
                     owner.report([outcome])
@@ -458,15 +460,16 @@ class Engine:
         deliveries = self._deliveries
         batch = deliveries.get()
         by_report: dict[int, tuple[Report, list[News]]] = {}
-        while batch is not None:
-            for item in batch:
-                self._sort(item, by_report)
-            try:
-                batch = deliveries.get_nowait()
-            except Empty:
-                break
-        for report, some in by_report.values():
-            report(some)
+        try:
+            while batch is not None:
+                for item in batch:
+                    self._sort(item, by_report)
+                try:
+                    batch = deliveries.get_nowait()
+                except Empty:
+                    break
+        finally:
+            _report_all(by_report)  # whatever happens: nobody else knows of these any more
         return batch is not None
 
     def _sort(
@@ -574,6 +577,18 @@ def _tell_when_gone(
         deliveries.put([_HandleGone(digest)])
 
     return gone
+
+
+def _report_all(by_report: Mapping[int, tuple[Report, list[News]]]) -> None:
+    """Report to everybody, and only then fail if a report did."""
+    trouble: Exception | None = None
+    for report, some in by_report.values():
+        try:
+            report(some)
+        except Exception as error:  # a fault of whoever gave it
+            trouble = trouble or error
+    if trouble is not None:
+        raise trouble
 
 
 def _drain(handle: int) -> None:

@@ -7,11 +7,16 @@ from typing import Any
 from lamina.codec import CallForm, Codec, Content, gathering
 from lamina.executors import Call, Outcome, Payload, TaskRequest
 from lamina.htex_core import (
+    TASKS,
+    MalformedFrame,
     QueuedTask,
     QueueOrder,
     WireTask,
     WrittenCall,
     comparable,
+    pack,
+    unpack,
+    well_formed,
     wrapped,
 )
 from lamina.resources import write_wanted
@@ -61,7 +66,12 @@ def write(
     if task.hints:
         options = options or {}
         options["hints"] = _plain(task.hints)
+    if options is not None:
+        _check(options)
     rank = task.priority if order is None else rank_of(task, order)
+    if rank != rank:
+        why = "its priority is NaN, which is neither high nor low"
+        raise SerializationError(why, HasStarted.NO)
     call = task.call
     if isinstance(call, Payload):
         options = options or {}
@@ -117,6 +127,17 @@ def rank_of(task: TaskRequest, order: QueueOrder) -> Any:
         task.name, task.priority, task.expected, task.walltime, task.hints or _NO_HINTS
     )
     return comparable(order.key(queued))
+
+
+def _check(options: dict[str, Any]) -> None:
+    """Refuse here what the interchange would: it would drop all tasks that go along with it."""
+    try:
+        data = pack(TASKS, 0, [[0, None, [], options]])
+        if not well_formed(TASKS, [[0, None, [], options]], "client"):
+            unpack(data, "client")  # numbers of other classes than Python's own are plain there
+    except (MalformedFrame, TypeError, ValueError) as error:
+        why = f"what is asked for this task cannot be sent: {options!r:.300}"
+        raise SerializationError(why, HasStarted.NO) from error
 
 
 def _plain(hints: Mapping[Any, Any]) -> dict[str, Any]:

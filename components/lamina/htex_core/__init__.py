@@ -77,6 +77,7 @@ from lamina.htex_core.selectors import (
     RandomManagerSelector,
     TurnManagerSelector,
 )
+from lamina.htex_core.shapes import well_formed
 from lamina.htex_core.stream import Buffer, FrameCutter, Outgoing
 from lamina.htex_core.travel import WrittenCall, make_plugin, write_plugin
 
@@ -155,6 +156,7 @@ __all__ = [
     "pack_parts",
     "unpack",
     "unwrapped",
+    "well_formed",
     "wrapped",
     "write_plugin",
 ]

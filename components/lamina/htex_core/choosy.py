@@ -19,7 +19,7 @@ from typing import TypeAlias
 import attrs
 
 from lamina.htex_core.frames import WireTask
-from lamina.htex_core.ranking import Ranking
+from lamina.htex_core.ranking import SPARE, Ranking
 
 __all__ = ["AHEAD", "FREE", "FULL", "Choosy", "expected_of", "may_have"]
 
@@ -58,6 +58,13 @@ class _Group:
             if there is not None and there[0] == number:
                 return there[1]
             heapq.heappop(self.by_time)
+
+    def tidy(self) -> None:
+        """Let go of what waits no more: it comes to the top only if it would have been short."""
+        self.by_time = [
+            (expected_of(wire), number, attempt) for attempt, (number, wire) in self.waiting.items()
+        ]
+        heapq.heapify(self.by_time)
 
 
 @attrs.define(eq=False)
@@ -138,6 +145,8 @@ class Choosy:
         _, wire = group.waiting.pop(attempt)
         if not group.waiting:
             del self._groups[avoid]
+        elif len(group.by_time) > 2 * len(group.waiting) + SPARE:
+            group.tidy()
         return wire
 
     def came(self, uid: str, node: str, ends: float | None) -> None:

@@ -55,6 +55,8 @@ def pack_parts(kind: int, epoch: int, body: Any) -> list[Buffer]:
         if type(value) is not Large:
             msg = f"{type(value).__name__} cannot be in a frame"
             raise TypeError(msg)
+        if len(beside) == _BUFFERS_LIMIT:
+            return bytes(value.view)  # so many are better copied than not taken
         beside.append(value.view)
         return msgpack.ExtType(_STANDS_FOR, _NUMBER.pack(len(beside) - 1))
 
@@ -125,7 +127,19 @@ def _with_buffers(first: Buffer, others: list[Buffer]) -> Any:
     start = _COUNT.size + 8 * count
     view = memoryview(first)
     if others:
-        buffers = _put_together(others, sizes)
+        # What stands before the buffers may itself have come in pieces.
+        stop = len(first) + sum(map(len, others)) - sum(sizes)
+        before = 0
+        have = len(first)
+        while have < stop and before < len(others):
+            have += len(others[before])
+            before += 1
+        if have != stop:
+            msg = "large buffers of other lengths than they are said to have"
+            raise ValueError(msg)
+        if before:
+            view = memoryview(b"".join((first, *others[:before])))
+        buffers = _put_together(others[before:], sizes)
     else:
         stop = at = len(first) - sum(sizes)
         if stop < start:

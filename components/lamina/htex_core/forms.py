@@ -5,14 +5,46 @@ to keep some until it is told otherwise says so by ``keeps``; these do not count
 """
 
 from collections import OrderedDict
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from typing import Any, TypeAlias
 
 from lamina.htex_core.frames import Large
 
-__all__ = ["Form", "Forms"]
+__all__ = ["Form", "Forms", "Known"]
 
 Form: TypeAlias = bytes | Large
+
+KNOWN_LIMIT = 1024  # digests
+
+
+class Known:
+    """Digests of forms that somebody is known to have.
+
+    The oldest are forgotten, so that a program which makes functions without end does not fill
+    the memory of others with their names. A form that comes again is ignored, so that is no harm.
+    """
+
+    __slots__ = ("_digests",)
+
+    def __init__(self) -> None:
+        self._digests: dict[bytes, None] = {}
+
+    def __contains__(self, digest: object) -> bool:
+        return digest in self._digests
+
+    def __len__(self) -> int:
+        return len(self._digests)
+
+    def add(self, digest: bytes) -> None:
+        """It has this one."""
+        if len(self._digests) >= KNOWN_LIMIT and digest not in self._digests:
+            del self._digests[next(iter(self._digests))]
+        self._digests[digest] = None
+
+    def drop(self, digests: Iterable[bytes]) -> None:
+        """It has these no more."""
+        for digest in digests:
+            self._digests.pop(digest, None)
 
 
 class Forms:

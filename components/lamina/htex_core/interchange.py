@@ -34,7 +34,7 @@ import attrs
 from lamina.htex_core.choosy import AHEAD, FREE, FULL, Choosy, may_have
 from lamina.htex_core.endings import BlockEnd
 from lamina.htex_core.fitting import Fitting
-from lamina.htex_core.forms import Forms
+from lamina.htex_core.forms import Forms, Known
 from lamina.htex_core.frames import (
     ACK,
     ADMIT,
@@ -135,7 +135,7 @@ class _Manager:
     last_heard: float
     admitted: bool = False
     held: set[int] = attrs.field(factory=set)
-    forms: set[bytes] = attrs.field(factory=set)
+    forms: Known = attrs.field(factory=Known)
     idle: int = 0
     """Workers without a task, as far as we know."""
     asked: bool = False
@@ -385,8 +385,10 @@ class InterchangeMachine:
         number, capacity, outcomes = body
         held, holder = manager.held, self._holder
         for outcome in outcomes:
-            held.discard(outcome[0])
-            holder.pop(outcome[0], None)
+            attempt = outcome[0]
+            held.discard(attempt)
+            if holder.get(attempt) is manager:
+                del holder[attempt]
         if self._fitting.concerns(manager.info.uid):
             self._fitting.ended(manager.info.uid, [outcome[0] for outcome in outcomes])
         effects: list[InterchangeEffect] = [ToClient(RESULTS, [manager.info.uid, number, outcomes])]
@@ -405,6 +407,8 @@ class InterchangeMachine:
         return [ToClient(UNFIT, [manager.info.uid, body])]
 
     def _on_returned(self, manager: _Manager, body: Any, now: float) -> list[InterchangeEffect]:
+        # What somebody else has must not be given to a third one, whoever says so.
+        body = [attempt for attempt in body if attempt in manager.held]
         if not body:
             return []  # it was asked to yield, and has nothing that its workers have not begun
         manager.held.difference_update(body)
@@ -418,7 +422,7 @@ class InterchangeMachine:
     def _on_need(self, manager: _Manager, body: Any, now: float) -> list[InterchangeEffect]:
         have = [self._forms.entry(digest) for digest in body if digest in self._forms]
         lack = [digest for digest in body if digest not in self._forms]
-        manager.forms.difference_update(lack)
+        manager.forms.drop(lack)
         effects: list[InterchangeEffect] = []
         if have:
             effects.append(ToManager(manager.route, FORMS, have))
@@ -511,7 +515,7 @@ class InterchangeMachine:
         for digest in body:
             self._forms.drop(digest)
         for manager in self._managers.values():
-            manager.forms.difference_update(body)
+            manager.forms.drop(body)
         return [ToManager(manager.route, DROP, body) for manager in self._managers.values()]
 
     def _on_cancel(self, body: Any, now: float) -> list[InterchangeEffect]:

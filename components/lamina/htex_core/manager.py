@@ -28,13 +28,14 @@ with the worker that is bound for them.
 import math
 from collections import OrderedDict, deque
 from collections.abc import Collection, Mapping
-from heapq import heappop, heappush
+from heapq import heappop, heappush, nsmallest
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 import attrs
 
 from lamina.htex_core.endings import BlockEnd, block_margin
-from lamina.htex_core.forms import Form, Forms
+from lamina.htex_core.forms import Form, Forms, Known
 from lamina.htex_core.frames import (
     ACK,
     CANCEL,
@@ -169,7 +170,7 @@ class _Worker:
     proven: bool = False
     """Whether it has ever begun a task: then it is not the way it is born that kills it."""
     held: OrderedDict[int, WireTask] = attrs.field(factory=OrderedDict)
-    forms: set[bytes] = attrs.field(factory=set)
+    forms: Known = attrs.field(factory=Known)
     wants: set[bytes] = attrs.field(factory=set)
     """Forms that it has asked for and that we asked for in turn."""
     recalled: bool = False
@@ -180,21 +181,23 @@ class _Worker:
     """When the memory that it uses was measured last."""
     said: bool = False
     """Whether the start of its present task has been reported."""
-    wish: int | None = None
-    """The attempt that is to be cancelled, once nothing else can be hit."""
+    wishes: set[int] = attrs.field(factory=set)
+    """Those of its tasks that are to be cancelled, once nothing else can be hit."""
     verdict: tuple[str, str] | None = None
     """Why we are killing it: cause and reason."""
     numbers: dict[str, Any] = attrs.field(factory=dict)
     """What goes with the verdict, as facts of the outcome."""
     bound: Bound | None = None
     """What it holds of the node, where that is counted."""
+    ranked: int | None = None
+    """How many tasks it holds, if it may be given more, as the machine has noted it."""
 
     @property
     def able(self) -> bool:
         """Whether it may be given more: nothing behind a task that may have to be killed."""
         if not self.up or self.recalled or self.verdict is not None:
             return False
-        return not self.held or not (self.wish in self.held or next(iter(self.held.values()))[3])
+        return not self.held or not (self.wishes or next(iter(self.held.values()))[3])
 
 
 @attrs.define
@@ -230,9 +233,20 @@ class ManagerMachine:
     _end: BlockEnd | None = attrs.field(default=None, init=False)
     _drains: float = attrs.field(default=math.inf, init=False)
     """When it drains, if it has not begun before."""
+    _said_draining: bool = attrs.field(default=False, init=False)
+    """Whether it has, or its last registration: it may drain while that is under way."""
     _said_drained: bool = attrs.field(default=False, init=False)
     """Whether it has said so along this connection."""
+    _was_drained: bool = attrs.field(default=False, init=False)
+    """Whether it has ever: nothing has come since, and a refusal may be the answer to that."""
     _workers: dict[int, _Worker] = attrs.field(factory=dict, init=False)
+    _able: dict[int, dict[int, _Worker]] = attrs.field(factory=dict, init=False)
+    """Those that may be given more, by how many tasks they hold: so nobody looks at all of them."""
+    _able_count: int = attrs.field(default=0, init=False)
+    _rich: dict[int, _Worker] = attrs.field(factory=dict, init=False)
+    """Those that hold more than one, and are not being recalled."""
+    _due: float = attrs.field(default=math.inf, init=False)
+    """Nothing has to be done about any worker's present task before."""
     _next_worker: int = attrs.field(default=0, init=False)
     _queue: deque[WireTask] = attrs.field(factory=deque, init=False)
     """Tasks that ask for nothing."""
@@ -257,7 +271,7 @@ class ManagerMachine:
     _beat: float = attrs.field(default=0.0, init=False)
     _look_again: float | None = attrs.field(default=None, init=False)
     _owed: int = attrs.field(default=0, init=False)
-    """Tasks that are wanted back still, once they are recalled."""
+    """Tasks that are wanted back still, once they are recalled, unless we get new ones before."""
 
     def __attrs_post_init__(self) -> None:
         self._packing = Packing(self.info.host, self.binder)
@@ -296,17 +310,7 @@ class ManagerMachine:
             deadline = min(deadline, self._beat + self.heartbeat_period)
         if self._look_again is not None:
             deadline = min(deadline, self._look_again)
-        for worker in self._workers.values():
-            if not worker.held:
-                continue
-            if not worker.said:
-                deadline = min(deadline, worker.progress + SAY_STARTED_AFTER)
-            walltime = _walltime(worker)
-            if walltime is not None and worker.verdict is None:
-                deadline = min(deadline, worker.progress + walltime)
-            if self._limit(worker) is not None:
-                deadline = min(deadline, _look_at(worker))
-        return deadline
+        return min(deadline, self._due)
 
     # Events.
 
@@ -349,7 +353,7 @@ class ManagerMachine:
         if self.offer:
             body["offer"] = dict(self.offer)
         if self.draining is not None:
-            body["draining"] = True
+            self._said_draining = body["draining"] = True
         if self._end is not None:
             body["block_end"] = [self._end.at - now, self._end.margin]
         return [SendOut(REGISTER, body)]
@@ -372,6 +376,7 @@ class ManagerMachine:
             return []
         worker.up = True
         worker.progress = now
+        self._place(worker)
         return self._assign(now)
 
     def worker_unfit(self, number: int, why: str, now: float) -> list[ManagerEffect]:
@@ -391,8 +396,11 @@ class ManagerMachine:
         worker.said = False
         if worker.bound is not None and not worker.held:
             self._release(worker)
-        if worker.wish == outcome[0]:
-            worker.wish = None
+        worker.wishes.discard(outcome[0])
+        if worker.held:
+            self._given(worker)
+        else:
+            self._place(worker)
         worker.proven = True
         self._crashes = 0
         began, ended = outcome[3], outcome[4]
@@ -404,7 +412,7 @@ class ManagerMachine:
         else:
             self._estimate = 0.8 * estimate + 0.2 * took
         self._outbox.append(outcome)
-        return []
+        return self._grant_wish(worker)
 
     def worker_needs(self, number: int, digests: list[bytes], now: float) -> list[ManagerEffect]:
         """A worker has to have a shared object, or has dropped a function that it was given."""
@@ -426,6 +434,7 @@ class ManagerMachine:
         worker = self._workers.get(number)
         if worker is not None:
             worker.recalled = False
+            self._place(worker)
         return []
 
     def recalled(self, number: int, count: int, now: float) -> list[ManagerEffect]:
@@ -436,6 +445,7 @@ class ManagerMachine:
         worker.recalling = False
         worker.recalled = worker.recalled or count > 0
         effects = self._unhold(worker, count)
+        self._place(worker)
         effects += self._grant_wish(worker)
         effects += self._assign(now)
         if self._owed and self.connected and (returned := self._yielded()):
@@ -448,6 +458,7 @@ class ManagerMachine:
         if worker is None:
             return []
         effects = self._unhold(worker, unclaimed)
+        self._place(worker)
         if worker.held:  # what is left it had claimed
             worker.proven = True
         cause, reason = worker.verdict or (
@@ -485,6 +496,7 @@ class ManagerMachine:
         if self.draining is not None or self.leaving is not None:
             return []
         self.draining = reason
+        self._said_draining = self.connected
         said: list[ManagerEffect] = [SendOut(DRAINING, reason)] if self.connected else []
         return said + self._assign(now) + self._perhaps_drained()
 
@@ -496,11 +508,12 @@ class ManagerMachine:
         if now >= self._drains:
             effects += self.drain(self._why_now(now), now)
         marks: list[list[Any]] = []
-        for worker in self._workers.values():
+        looks = now >= self._due
+        for worker in self._workers.values() if looks else ():
             if not worker.held:
                 continue
             ran = now - worker.progress
-            if not worker.said and ran >= SAY_STARTED_AFTER:
+            if not worker.said and self.connected and ran >= SAY_STARTED_AFTER:
                 worker.said = True
                 first = next(iter(worker.held))
                 marks.append([first, worker.progress + self.wall_offset])
@@ -508,12 +521,15 @@ class ManagerMachine:
             if walltime is not None and ran >= walltime and worker.verdict is None:
                 reason = f"it ran for {ran:.2f} s; its walltime is {walltime:g} s"
                 worker.verdict = ("task_walltime", reason)
+                self._place(worker)
                 effects.append(KillWorker(worker.number))
             limit = self._limit(worker)
             if limit is not None and now >= _look_at(worker):
                 worker.looked = now
                 effects.append(Measure(worker.number, limit))
-        if marks and self.connected:
+        if looks:
+            self._look_at_all()
+        if marks:
             effects.append(SendOut(STARTED, marks))
         if self._look_again is not None and now >= self._look_again:
             self._look_again = None
@@ -535,6 +551,7 @@ class ManagerMachine:
         if worker is None or limit is None or (reason := excess(used, limit)) is None:
             return []
         worker.verdict = ("out_of_memory", reason)
+        self._place(worker)
         worker.numbers = facts_of_excess(used, limit)
         return [KillWorker(number)]
 
@@ -549,6 +566,7 @@ class ManagerMachine:
         if worker is None or worker.verdict is not None:
             return []
         worker.verdict = ("out_of_memory", killed_by_kernel(peak, limit))
+        self._place(worker)
         worker.numbers = facts_of_excess(peak, limit, "cgroup")
         return [KillWorker(number)]
 
@@ -569,6 +587,7 @@ class ManagerMachine:
             worker = self._workers.pop(number, None)
             if worker is not None:
                 effects += self._unhold(worker, count)
+                self._place(worker)
                 self._end_held(worker, *(worker.verdict or (cause, reason)), now)
         return [*effects, *self._leave(reason, now, orderly=True)]
 
@@ -576,10 +595,14 @@ class ManagerMachine:
 
     def _on_welcome(self, body: Any, now: float) -> list[ManagerEffect]:
         self.connected = True
+        self._look_at_all()  # some may have what could not be said meanwhile
         self._lease = self._beat = self._registered
         if self._unfit is not None:
             return self._say_unfit(now)
         effects: list[ManagerEffect] = []
+        if self.draining is not None and not self._said_draining:
+            self._said_draining = True
+            effects.append(SendOut(DRAINING, self.draining))
         if self._given_back:
             effects.append(SendOut(RETURNED, self._given_back))
             self._given_back = []
@@ -593,7 +616,7 @@ class ManagerMachine:
         return self.drain(str(body), now)
 
     def _on_refuse(self, body: Any, now: float) -> list[ManagerEffect]:
-        if self._said_drained and self.leaving is None:
+        if self._was_drained and self.leaving is None:
             self.leaving = f"it is drained: {self.draining}"
             return [LeaveNode(self.leaving, orderly=True, drained=True)]
         return self._leave(str(body), now, orderly=False)
@@ -602,6 +625,7 @@ class ManagerMachine:
         return self._leave(str(body), now, orderly=False)
 
     def _on_tasks(self, body: Any, now: float) -> list[ManagerEffect]:
+        self._owed = 0
         for wire in body:
             digest = wire[1]
             if digest is not None and digest not in self._forms:
@@ -633,7 +657,7 @@ class ManagerMachine:
         effects: list[ManagerEffect] = []
         for worker in self._workers.values():
             if has := [digest for digest in body if digest in worker.forms]:
-                worker.forms.difference_update(has)
+                worker.forms.drop(has)
                 effects.append(DropForms(worker.number, has))
         return effects
 
@@ -650,19 +674,17 @@ class ManagerMachine:
             if not wires:
                 del self._lacking[digest]
         for worker in self._workers.values():
-            if not wanted & worker.held.keys() or worker.verdict is not None:
+            hits = wanted & worker.held.keys()
+            if not hits or worker.verdict is not None:
                 continue
+            worker.wishes |= hits
+            self._place(worker)
             # The first is running. If others are behind it they are taken back first, so that
             # none of them can have begun by the time the worker is killed.
-            first = next(iter(worker.held))
-            if first in wanted:
-                worker.wish = first
-                if len(worker.held) == 1:
-                    effects += self._grant_wish(worker)
-                elif not worker.recalling:
-                    worker.recalling = True
-                    effects.append(Recall(worker.number))
-            # A short task behind another is left to run; its result is not wanted any more.
+            if len(worker.held) == 1:
+                effects += self._grant_wish(worker)
+            elif not worker.recalling:
+                effects.append(self._recall(worker))
         if returned:
             effects.append(SendOut(RETURNED, returned))
         return effects
@@ -670,14 +692,8 @@ class ManagerMachine:
     def _on_yield(self, body: Any, now: float) -> list[ManagerEffect]:
         """Workers elsewhere have nothing to do. It is answered, even if by nothing for now."""
         self._owed = body
-        effects: list[ManagerEffect] = [SendOut(RETURNED, self._yielded())]
-        if self._owed:
-            for worker in self._workers.values():
-                stuck = len(worker.held) > 1 and now >= worker.progress + STUCK_TIME
-                if stuck and not worker.recalling and not worker.recalled:
-                    worker.recalling = True
-                    effects.append(Recall(worker.number))
-        return effects
+        returned: list[ManagerEffect] = [SendOut(RETURNED, self._yielded())]
+        return returned + self._take_back(now) if self._owed else returned
 
     def _on_ack(self, body: Any, now: float) -> list[ManagerEffect]:
         self._unacked.pop(body, None)
@@ -710,8 +726,8 @@ class ManagerMachine:
         effects: list[ManagerEffect] = []
         for _ in range(min(count, len(worker.held))):
             attempt, wire = worker.held.popitem(last=True)
-            if attempt == worker.wish:
-                worker.wish = None
+            if attempt in worker.wishes:
+                worker.wishes.discard(attempt)
                 if self.connected:
                     effects.append(SendOut(RETURNED, [attempt]))
                 else:
@@ -732,6 +748,54 @@ class ManagerMachine:
             facts = {"cause": "resources", "reason": refusal, "started": "no"}
             at = now + self.wall_offset
             self._outbox.append([wire[0], UNDONE, [], at, at, facts])
+
+    def _recall(self, worker: _Worker) -> Recall:
+        worker.recalling = True
+        self._place(worker)
+        return Recall(worker.number)
+
+    def _given(self, worker: _Worker) -> None:
+        """A worker holds other tasks than before, and perhaps runs another."""
+        self._place(worker)
+        plain = self.watched_limit is None and not next(iter(worker.held.values()))[3]
+        due = worker.progress + SAY_STARTED_AFTER if plain else self._due_of(worker)
+        if due < self._due:
+            self._due = due
+
+    def _place(self, worker: _Worker) -> None:
+        """Note whether a worker may be given more: after each change of it."""
+        number, count = worker.number, len(worker.held)
+        lives = self._workers.get(number) is worker
+        rank = count if lives and worker.able else None
+        if rank != worker.ranked:
+            if worker.ranked is not None:
+                del self._able[worker.ranked][number]
+                self._able_count -= 1
+            if rank is not None:
+                self._able.setdefault(rank, {})[number] = worker
+                self._able_count += 1
+            worker.ranked = rank
+        if lives and count > 1 and not worker.recalling:
+            self._rich[number] = worker
+        else:
+            self._rich.pop(number, None)
+
+    def _look_at_all(self) -> None:
+        self._due = min(map(self._due_of, self._workers.values()), default=math.inf)
+
+    def _due_of(self, worker: _Worker) -> float:
+        """When something has to be done about a worker's present task."""
+        if not worker.held:
+            return math.inf
+        due = math.inf
+        if not worker.said and self.connected:
+            due = worker.progress + SAY_STARTED_AFTER
+        walltime = _walltime(worker)
+        if walltime is not None and worker.verdict is None:
+            due = min(due, worker.progress + walltime)
+        if self._limit(worker) is not None:
+            due = min(due, _look_at(worker))
+        return due
 
     def _release(self, worker: _Worker) -> None:
         """What a worker held of the node is free again."""
@@ -758,9 +822,10 @@ class ManagerMachine:
 
     def _grant_wish(self, worker: _Worker) -> list[ManagerEffect]:
         """Kill a worker whose one task is to be cancelled, unless that has ended meanwhile."""
-        if worker.wish is None or worker.verdict is not None or list(worker.held) != [worker.wish]:
+        if len(worker.held) != 1 or worker.verdict is not None or not worker.wishes:
             return []
         worker.verdict = ("cancelled", "it was cancelled while it ran")
+        self._place(worker)
         return [KillWorker(worker.number)]
 
     def _new_worker(self) -> StartWorker:
@@ -777,31 +842,39 @@ class ManagerMachine:
         if self.draining is not None:
             return self._let_go()
         effects = [] if self._packing.idle and not self._packing.counting else self._pack(now)
-        bundle = self._bundle()
-        able = [w for w in self._workers.values() if w.able]
-        if self._queue and able:
+        if self._queue and self._able_count:
+            bundle = self._bundle()
             if bundle > 1:
-                bundle = min(bundle, max(1, -(-len(self._queue) // len(able))))
-            for worker in sorted(able, key=lambda each: len(each.held)):
-                if not self._queue:
-                    break
-                if not worker.held or (bundle > 1 and len(worker.held) <= bundle // 2):
-                    if self._packing.counting and not self._may_have_more(worker):
-                        continue
-                    effects += self._give(worker, bundle, now)
-                    if not worker.held:
-                        self._release(worker)
+                bundle = min(bundle, max(1, -(-len(self._queue) // self._able_count)))
+            for count in range(bundle // 2 + 1):
+                if self._queue and (able := self._able.get(count)):
+                    effects += self._hand_out(able, bundle, now)
         if not self._queue:
-            effects += self._take_back(able, now)
+            effects += self._take_back(now)
+        return effects
+
+    def _hand_out(
+        self, able: Mapping[int, _Worker], bundle: int, now: float
+    ) -> list[ManagerEffect]:
+        """Give what waits to some that may have more, and hold the same number of tasks."""
+        effects: list[ManagerEffect] = []
+        counting = self._packing.counting
+        # Each of them takes one at least, unless what it is due is not to be had.
+        few = not counting and len(self._queue) < len(able)
+        for number in nsmallest(len(self._queue), able) if few else sorted(able):
+            worker = able[number]
+            if not self._queue or (worker.held and self._queue[0][3]):
+                break  # what has options goes to those that hold nothing
+            if counting and not self._may_have_more(worker):
+                continue
+            effects += self._give(worker, bundle, now)
+            if not worker.held:
+                self._release(worker)
         return effects
 
     def _let_go(self) -> list[ManagerEffect]:
         """Take back what workers have not begun, and give back what none has."""
-        effects: list[ManagerEffect] = []
-        for worker in self._workers.values():
-            if len(worker.held) > 1 and not worker.recalling:
-                worker.recalling = True
-                effects.append(Recall(worker.number))
+        effects: list[ManagerEffect] = [*map(self._recall, list(self._rich.values()))]
         if self.connected and (returned := self._take_waiting()):
             effects.append(SendOut(RETURNED, returned))
         return effects
@@ -823,7 +896,7 @@ class ManagerMachine:
         waits = self._queue or self._lacking or self._packing.waits
         if waits or any(worker.held for worker in self._workers.values()):
             return []
-        self._said_drained = True
+        self._said_drained = self._was_drained = True
         return [SendOut(DRAINED, self.draining)]
 
     def _pack(self, now: float) -> list[ManagerEffect]:
@@ -837,11 +910,10 @@ class ManagerMachine:
                 elif worker.held:
                     worker.bound = packing.due(worker.place, at_work=True)
         effects: list[ManagerEffect] = []
-        for worker in self._workers.values():
+        idle = self._able.get(0, _NOBODY)
+        for worker in [idle[number] for number in sorted(idle)]:
             if not packing.waits:
                 break
-            if not worker.able or worker.held:
-                continue
             found = packing.next_for(worker.place)
             if found is None:
                 break
@@ -871,6 +943,7 @@ class ManagerMachine:
         worker.progress = now
         worker.said = False
         worker.held[wire[0]] = wire
+        self._given(worker)
         return [Give(worker.number, [with_binding(wire, worker.bound.binding)], forms)]
 
     def _ask(self, digests: Collection[bytes]) -> list[ManagerEffect]:
@@ -912,20 +985,22 @@ class ManagerMachine:
                 break
         effects: list[ManagerEffect] = []
         if batch:
+            self._given(worker)
             effects.append(Give(worker.number, batch, forms))
         return effects + self._ask(self._lacking)
 
-    def _take_back(self, able: list[_Worker], now: float) -> list[ManagerEffect]:
-        rich = [w for w in self._workers.values() if len(w.held) > 1 and not w.recalling]
-        if not rich or not any(not worker.held for worker in able):
+    def _take_back(self, now: float) -> list[ManagerEffect]:
+        """Recall what stands behind long tasks, if a worker here or elsewhere has nothing to do."""
+        if not self._rich or not (self._owed or self._able.get(0)):
             return []
+        if self._look_again is not None and now < self._look_again:
+            return []  # we have looked just now
         effects: list[ManagerEffect] = []
         soonest: float | None = None
-        for worker in rich:
+        for worker in list(self._rich.values()):
             stuck_at = worker.progress + STUCK_TIME
             if now >= stuck_at:
-                worker.recalling = True
-                effects.append(Recall(worker.number))
+                effects.append(self._recall(worker))
             else:
                 soonest = stuck_at if soonest is None else min(soonest, stuck_at)
         if soonest is not None:
@@ -971,8 +1046,21 @@ class ManagerMachine:
             asked = worker.bound is not None and worker.bound.asked
             assert asked == asking, "a worker has what its task did not ask for, or has not"
             assert worker.bound is None or worker.held, "a worker with no task holds something"
+        for worker in self._workers.values():
+            assert worker.wishes <= worker.held.keys()
+            assert worker.ranked == (len(worker.held) if worker.able else None)
+            assert self._due <= self._due_of(worker), "a worker is looked at too late"
+        able = {number: count for count, some in self._able.items() for number in some}
+        ranked = {n: w.ranked for n, w in self._workers.items() if w.ranked is not None}
+        assert able == ranked
+        assert self._able_count == len(able)
+        rich = {n for n, w in self._workers.items() if len(w.held) > 1 and not w.recalling}
+        assert self._rich.keys() == rich
         own = [worker.place for worker in self._workers.values()]
         assert len(own) == len(set(own)), "two workers have one place"
+
+
+_NOBODY: Mapping[int, _Worker] = MappingProxyType({})
 
 
 def _walltime(worker: _Worker) -> float | None:

@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Ranking"]
+__all__ = ["SPARE", "Ranking"]
 
 SPARE = 64  # entries that may be out of date before a ranking is made anew
 

@@ -1,6 +1,6 @@
 """Frames over a stream, without a socket: what was read is cut, what is to be written gathers.
 
-Before each frame stand 4 bytes with its length, little-endian.
+Before each frame stand 8 bytes with its length, little-endian.
 """
 
 from collections import deque
@@ -11,7 +11,7 @@ __all__ = ["Buffer", "FrameCutter", "Outgoing"]
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
-_HEAD = 4  # bytes
+_HEAD = 8  # bytes; four would not do for arguments of 4 GiB
 _WHOLE = 2**16  # bytes; a longer frame is read into a place of its own
 _SMALL = 2**12  # bytes; shorter pieces are joined, for each piece has a price as well
 _PIECES = 256  # handed to the system at once; Linux takes no more than 1024

@@ -75,16 +75,16 @@ class Router:
             self.close()
             raise
 
-    def watch(self, handle: int) -> None:
-        """Wait until this descriptor can be read, too."""
-        self._waiter.watch(handle)
+    def watch(self, handle: int, *, writing: bool = False) -> None:
+        """Wait for this descriptor too, to read or also to write."""
+        self._waiter.watch(handle, writing=writing)
 
     def unwatch(self, handle: int) -> None:
         """Wait for it no more. Must be said before it is closed."""
         self._waiter.unwatch(handle)
 
     def wait(self, timeout: float | None) -> set[int]:
-        """Wait until a frame has come or a descriptor can be read, at most ``timeout`` s.
+        """Wait until a frame has come or a descriptor is ready, at most ``timeout`` s.
 
         Returns the descriptors that are ready; -1 stands for this socket.
         """

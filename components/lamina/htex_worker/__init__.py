@@ -1,6 +1,7 @@
 """What runs on a node below the manager: the zygote and its workers. Neither knows ``zmq``."""
 
 from lamina.htex_worker.pipe import (
+    BY_WORKERS,
     DRY,
     NEED,
     OUTCOME,
@@ -21,6 +22,7 @@ from lamina.htex_worker.pipe import (
 )
 
 __all__ = [
+    "BY_WORKERS",
     "DRY",
     "MalformedRecord",
     "NEED",

@@ -1,19 +1,21 @@
 """What manager and worker say to each other, over one stream socket, with ``struct`` alone.
 
-A record is its length (4 bytes), its kind (1 byte) and its body, little-endian throughout.
+A record is its length (8 bytes), its kind (1 byte) and its body, little-endian throughout.
 Payloads are opaque here; only the worker unpickles them.
 """
 
 import json
 import math
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from lamina.vocabulary import LaminaError
 
 __all__ = [
     "ABSENT",
+    "BY_MANAGERS",
+    "BY_WORKERS",
     "DROP",
     "DRY",
     "FORM",
@@ -62,19 +64,21 @@ NEED: Final = 13
 UNFIT: Final = 14  # the initializer has failed: text
 
 _WHOLE: Final = 2**16  # bytes; a longer record is read into a place of its own
+_LONGEST: Final = 2**40  # bytes; what says that it is longer is no record of ours
 
 NO_DIGEST: Final = b"\0" * 16
 
-_KINDS = frozenset((FORM, TASK, MARK, INITIALIZER, ABSENT, DROP, UP, OUTCOME, DRY, NEED, UNFIT))
+BY_MANAGERS: Final = frozenset((FORM, TASK, MARK, INITIALIZER, ABSENT, DROP))
+BY_WORKERS: Final = frozenset((UP, OUTCOME, DRY, NEED, UNFIT))
 _SIZES = {  # of bodies, where they are fixed
     MARK: 0, UP: 4, DRY: 0,
     **dict.fromkeys((NEED, ABSENT, DROP), len(NO_DIGEST)),
 }  # fmt: skip
 _CODES = frozenset((0, 1, 3))  # value, raised, unsent: as htex_core has them
 
-_HEAD = struct.Struct("<IB")
-_TASK = struct.Struct("<Q16sIH")  # attempt, digest, length of options, number of buffers
-_OUTCOME = struct.Struct("<QBddH")  # attempt, code, began, ended, number of buffers
+_HEAD = struct.Struct("<QB")
+_TASK = struct.Struct("<Q16sII")  # attempt, digest, length of options, number of buffers
+_OUTCOME = struct.Struct("<QBddI")  # attempt, code, began, ended, number of buffers
 _LENGTH = struct.Struct("<Q")
 _PID = struct.Struct("<I")
 
@@ -109,10 +113,11 @@ class Records:
 
     While a long record is under way, ``room`` is the place for what is still to come of it; it
     is read there directly, and so never copied. Otherwise there is no ``room``, and whatever
-    was read goes to ``feed``.
+    was read goes to ``feed``. ``kinds`` are those that the other end may say.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Container[int] = BY_MANAGERS | BY_WORKERS) -> None:
+        self._kinds = kinds
         self._rest = b""
         self._long: memoryview | None = None
         self._kind = self._at = 0
@@ -145,7 +150,9 @@ class Records:
         at, end = 0, len(data)
         while end - at >= _HEAD.size:
             length, kind = _HEAD.unpack_from(data, at)
-            _check(length, kind)
+            if kind not in self._kinds or _SIZES.get(kind, length) != length or length > _LONGEST:
+                # Now, and not when all that it promises has come, which may be never.
+                raise MalformedRecord(f"kind {kind} and a length of {length}")
             start = at + _HEAD.size
             stop = start + length
             if stop > end:
@@ -158,15 +165,13 @@ class Records:
         self._rest = data[at:]
 
     def _begin(self, kind: int, length: int, data: memoryview) -> None:
+        try:
+            room = bytearray(length)
+        except MemoryError:
+            raise MalformedRecord(f"{length} bytes, for which there is no room") from None
         self._kind, self._at = kind, len(data)
-        self._long = memoryview(bytearray(length))
+        self._long = memoryview(room)
         self._long[: self._at] = data
-
-
-def _check(length: int, kind: int) -> None:
-    if _SIZES.get(kind, length if kind in _KINDS else -1) != length:
-        # Now, and not when all that it promises has come, which may be never.
-        raise MalformedRecord(f"kind {kind} and a length of {length}")
 
 
 def record(kind: int, *parts: Buffer) -> bytes:

@@ -1,6 +1,7 @@
 """What strangers, and peers that talk nonsense, can do to real processes of htex: nothing."""
 
 import json
+import logging
 import os
 import pickle
 import random
@@ -22,23 +23,37 @@ import zmq
 from lamina.codec import PickleCodec
 from lamina.executors import Site
 from lamina.executors_htex import HighThroughputExecutor
-from lamina.htex_core import CONFIG, PROTOCOL, READY, Frame, MalformedFrame, pack, unpack
+from lamina.htex_core import CONFIG, PROTOCOL, READY, Frame, Large, MalformedFrame, pack, unpack
 from lamina.htex_core.frames import (
     ACK,
     ADMIT,
     CANCEL,
+    CREDIT,
+    DRAIN,
+    DRAINED,
+    DRAINING,
+    DROP,
     FENCE,
     FORMS,
     GOODBYE,
     HEARTBEAT,
+    HOLD,
     JOINED,
+    LARGE,
+    LEFT,
+    LOAD,
+    LOST,
     NEED,
+    REFUSE,
     REGISTER,
     RESULTS,
     RETURNED,
     STARTED,
+    STOP,
     TASKS,
+    UNFIT,
     WELCOME,
+    YIELD,
 )
 from lamina.htex_core.shapes import Sender
 from lamina.htex_interchange import run as run_interchange
@@ -83,6 +98,11 @@ BY_MANAGERS = [
     pack(RETURNED, 1, [7]),
     pack(HEARTBEAT, 1, 1.5),
     pack(GOODBYE, 1, ["leaving", [7]]),
+    pack(UNFIT, 1, "no licence"),
+    pack(DRAINING, 1, "its time is over"),
+    pack(DRAINED, 1, "its time is over"),
+    pack(REGISTER, 0, {**_registration(), "offer": {"cores": 4.0}, "block_end": [60.0, 6.0]}),
+    pack(RESULTS, 1, [1, 2, [[7, 0, [Large(bytes(LARGE))], 1.0, 2.0, None]]]),
 ]
 BY_CLIENTS = [
     pack(TASKS, 1, [[7, DIGEST, [b"call"], {"walltime": 1.5, "env": {"A": "b"}}]]),
@@ -91,6 +111,10 @@ BY_CLIENTS = [
     pack(ACK, 1, [["u", 1]]),
     pack(ADMIT, 1, ["u"]),
     pack(FENCE, 1, ["v"]),
+    pack(DRAIN, 1, ["u"]),
+    pack(HOLD, 1, ["0"]),
+    pack(DROP, 1, [DIGEST]),
+    pack(TASKS, 1, [[7, None, [Large(bytes(LARGE))], {"resources": {"cores": 1}, "avoid": ["n"]}]]),
 ]
 BY_INTERCHANGES = [
     pack(WELCOME, 1, None),
@@ -98,14 +122,37 @@ BY_INTERCHANGES = [
     pack(FORMS, 1, [[DIGEST, b"form"]]),
     pack(ACK, 1, 3),
     pack(HEARTBEAT, 1, 1.5),
+    pack(CANCEL, 1, [7]),
+    pack(DROP, 1, [DIGEST]),
+    pack(YIELD, 1, 3),
+    pack(DRAIN, 1, "it was asked to"),
+    pack(FORMS, 1, [[DIGEST, Large(bytes(LARGE)), True]]),
+    pack(STOP, 1, "done"),
+    pack(REFUSE, 1, "too late"),
+]
+TO_CLIENTS = [
+    pack(READY, 1, {"address": "tcp://127.0.0.1:1"}),
+    pack(CREDIT, 1, 18),
+    pack(JOINED, 1, [_info(), [7], [8]]),
+    pack(LOST, 1, ["u", [7], "it was silent", "node_lost"]),
+    pack(LOAD, 1, [["u", 1, False]]),
+    pack(LEFT, 1, ["u", "it was asked to"]),
+    pack(RESULTS, 1, ["u", 1, OUTCOMES]),
+    pack(RESULTS, 1, ["u", 1, [[7, 0, [Large(bytes(LARGE))], 1.0, 2.0, None]]]),
+    pack(STARTED, 1, ["u", [[7, 1.5]]]),
+    pack(NEED, 1, [DIGEST]),
+    pack(RETURNED, 1, [7]),
+    pack(UNFIT, 1, ["u", "no licence"]),
 ]
 
 
 def _mutants(seeds: list[bytes], count: int) -> Iterator[bytes]:
     """Random frames, and frames of ours with a few bytes changed, cut, doubled or swapped."""
     chance = random.Random(SEED)
+    small = [seed for seed in seeds if len(seed) < LARGE]
     for _ in range(count):
-        frame = bytearray(chance.choice(seeds))
+        # Those with large buffers are few, for they are slow.
+        frame = bytearray(chance.choice(small if chance.random() < 0.99 else seeds))
         match chance.randrange(8):
             case 0:
                 yield chance.randbytes(chance.randrange(64))
@@ -113,7 +160,7 @@ def _mutants(seeds: list[bytes], count: int) -> Iterator[bytes]:
             case 1:
                 del frame[chance.randrange(len(frame)) :]
             case 2:
-                at = chance.randrange(len(frame))
+                at = chance.randrange(min(64, len(frame)))
                 frame[at:at] = frame[chance.randrange(len(frame)) :]
             case 3:
                 other = chance.choice(seeds)
@@ -123,7 +170,7 @@ def _mutants(seeds: list[bytes], count: int) -> Iterator[bytes]:
                 frame[at:at] = b"\xdd\xff\xff\xff\xff" * chance.randrange(1, 4)
             case _:
                 for _ in range(chance.randrange(1, 4)):
-                    frame[chance.randrange(len(frame))] = chance.randrange(256)
+                    frame[chance.randrange(min(512, len(frame)))] = chance.randrange(256)
         yield bytes(frame)
 
 
@@ -390,6 +437,41 @@ def test_nonsense_of_the_interchange_is_dropped_by_a_manager(tmp_path: Path) -> 
                     while digest not in _hear(router, NEED)[1].body:
                         pass
             assert _resident(process.pid) - before < GROWTH
+    assert not trap.exists()
+
+
+def test_nonsense_of_the_interchange_is_dropped_by_the_program(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It comes by the way by which all of its frames come, between those that are in order."""
+    executor = HighThroughputExecutor(max_workers_per_node=1)
+    executor.start(Site(run_dir=tmp_path))
+    trap = tmp_path / "unpickled"
+    seeds = [*TO_CLIENTS, pickle.dumps(_Trap(str(trap)))]
+    try:
+        assert executor.submit(abs, -3).result(PATIENCE) == 3
+        engine = executor._engine
+        assert engine is not None
+        (before,) = executor.connected_managers()
+        resident = _resident(os.getpid())
+        waiting = [executor.submit(time.sleep, 0.5) for _ in range(3)]
+        dropped = 0
+        with caplog.at_level(logging.CRITICAL):
+            for frame in _mutants(seeds, FRAMES // 4):
+                if _is_nonsense(frame, "interchange"):
+                    dropped += 1
+                    with engine._lock:
+                        engine._take_in([frame], time.monotonic())
+        assert dropped > FRAMES // 16
+        assert [future.result(PATIENCE) for future in waiting] == [None] * 3
+        assert executor.connected_managers() == [before]
+        assert executor.outstanding() == 0
+        assert _resident(os.getpid()) - resident < GROWTH
+        with engine._lock:
+            engine._take_in([b"nonsense"], time.monotonic())
+        assert "dropped a frame" in caplog.text
+    finally:
+        executor.close(timeout=PATIENCE)
     assert not trap.exists()
 
 

@@ -2,15 +2,28 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lamina.htex_core import CONFIG, READY, Buffer, TurnManagerSelector, pack_parts, unpack
+from lamina.htex_core import (
+    CONFIG,
+    PROTOCOL,
+    READY,
+    VALUE,
+    Buffer,
+    TurnManagerSelector,
+    pack,
+    pack_parts,
+    unpack,
+)
+from lamina.htex_core.frames import HEARTBEAT, REGISTER, RESULTS
 from lamina.htex_interchange import run
 from lamina.htex_interchange.process import ClientLink, read_selector
+from lamina.htex_wire import Dealer
 
 
 @pytest.fixture
@@ -29,7 +42,7 @@ def test_frames_are_cut_however_they_come(ends: tuple[ClientLink, ClientLink]) -
     assert theirs.receive() == [b"one", b""]
     ours.link.send(b"\3\0")
     assert theirs.receive() == []
-    ours.link.send(b"\0\0two")
+    ours.link.send(b"\0\0\0\0\0\0two")
     assert theirs.receive() == [b"two"]
 
 
@@ -78,6 +91,41 @@ def test_it_serves_until_the_client_ends_and_leaves_no_socket(tmp_path: Path, tc
     thread.join(5.0)
     assert not thread.is_alive()
     assert not (tmp_path / "sockets").exists()
+
+
+def test_a_client_that_does_not_listen_keeps_nobody_else_waiting(tmp_path: Path) -> None:
+    """It may be stopped, or hold the interpreter's lock: no manager may be lost for that."""
+    (tmp_path / "sockets").mkdir()
+    ours, theirs = socket.socketpair()
+    ours.settimeout(5.0)
+    thread = threading.Thread(target=run, args=(theirs.detach(),))
+    thread.start()
+    client = ClientLink(ours)
+    client.send(_config(tmp_path))
+    assert client.flush()
+    assert client.receive()
+    manager = Dealer(f"ipc://{tmp_path}/sockets/one", None)
+    info = ["u", "0", "elsewhere", "another boot", 7, 2, "3.11", "htex-1"]
+    said = {"protocol": PROTOCOL, "registration": 1, "info": info, "capacity": 2}
+    manager.send(pack(REGISTER, 0, {**said, "held": [], "finished": []}))
+    results = [[[number, VALUE, [bytes(2**15)], 1.0, 2.0, None]] for number in range(100)]
+    for number, outcomes in enumerate(results):
+        manager.send(pack(RESULTS, 4, [number, 2, outcomes]))
+    manager.send(pack(HEARTBEAT, 4, 1.5))
+    heard: list[int] = []
+    until = time.monotonic() + 5.0
+    while HEARTBEAT not in heard and time.monotonic() < until:
+        manager.wait(0.1)
+        heard += [unpack(parts).kind for parts in manager.receive()]
+    came: list[Any] = []
+    while len(came) < len(results):  # and the client misses nothing
+        frames = [unpack(data) for data in client.receive() or ()]
+        came += [frame.body[2] for frame in frames if frame.kind == RESULTS]
+    ours.close()
+    thread.join(5.0)
+    manager.close()
+    assert came == results
+    assert HEARTBEAT in heard
 
 
 def test_a_client_that_never_says_anything_is_none() -> None:

@@ -118,6 +118,30 @@ def test_a_call_that_cannot_be_pickled_fails_before_it_is_sent(engine: Engine) -
     assert failure.started is HasStarted.NO
 
 
+def test_a_report_that_fails_keeps_no_outcome_from_others(engine: Engine) -> None:
+    busy, go = threading.Event(), threading.Event()
+
+    def waits(_: object) -> None:
+        busy.set()
+        go.wait(5.0)
+
+    def fails(_: object) -> None:
+        raise RuntimeError("a report that fails")
+
+    def bad(number: int) -> TaskRequest:
+        return TaskRequest(AttemptId(number), Call(abs, (threading.Lock(),)))
+
+    engine.launch([bad(1)], waits)
+    assert busy.wait(5.0)
+    ledger = _Ledger()
+    engine.launch([bad(2)], fails)  # delivered together with the next one
+    engine.launch([bad(3)], ledger.report)
+    go.set()
+    failure = ledger.one().failure
+    assert failure is not None
+    assert failure.cause is Cause.SERIALIZATION
+
+
 def test_a_closed_one_takes_nothing(tmp_path: Path, events: list[Event]) -> None:
     engine = _engine(tmp_path, events)
     engine.start()

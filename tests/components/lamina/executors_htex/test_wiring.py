@@ -1,4 +1,6 @@
+import math
 import threading
+from typing import Any
 
 import pytest
 
@@ -55,6 +57,33 @@ def test_hints_are_an_option_and_are_text_and_numbers() -> None:
         task = TaskRequest(ATTEMPT, Call(abs, (-3,)), hints=bad)
         with pytest.raises(SerializationError, match="hints are text and numbers"):
             write(task, PickleCodec())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"resources": Resources(cores=float("inf"))},
+        {"resources": Resources(memory=2**70)},
+        {"resources": Resources(extra={"exclusive": True})},
+        {"resources": Resources(extra={"licences": ["a", "b"]})},  # type: ignore[dict-item]
+        {"walltime": True},
+        {"walltime": 10**30},
+        {"env": {"A": "what no UTF-8 can say: \udcff"}},
+        {"env": {"A": 1}},
+    ],
+)
+def test_options_that_the_interchange_would_refuse_fail_their_task_alone(
+    options: dict[str, Any],
+) -> None:
+    """It would drop the whole frame, and whatever else is in it would wait for ever."""
+    with pytest.raises(SerializationError, match="cannot be sent"):
+        write(TaskRequest(ATTEMPT, Call(abs, (-3,)), **options), PickleCodec())
+
+
+def test_a_priority_that_is_no_number_fails_its_task_alone() -> None:
+    """The queue would lose its order by it, and with it every other task."""
+    with pytest.raises(SerializationError, match="NaN"):
+        write(TaskRequest(ATTEMPT, Call(abs, (-3,)), priority=math.nan), PickleCodec())
 
 
 def test_an_order_says_its_rank_and_sees_what_is_known_of_it() -> None:

@@ -127,3 +127,15 @@ def test_in_a_random_walk_no_task_waits_beside_a_worker_that_may_have_it() -> No
                 assert not any(may_have(each, node, ends, now) for each in tasks.values())
         assert made.attempts == tasks.keys()
         made.check()
+
+
+def test_nothing_is_kept_of_tasks_that_have_gone_while_a_shorter_one_waits() -> None:
+    made = choosy()
+    made.add(wire(0, expected=0.5))
+    for attempt in range(1, 1000):
+        made.add(wire(attempt, expected=1.0 + attempt))
+        made.pop(attempt)
+    (group,) = made._groups.values()
+    assert len(group.by_time) < 100
+    made.add(wire(1000, expected=0.25))
+    made.check()

@@ -94,6 +94,22 @@ def test_a_large_buffer_that_came_in_pieces_is_put_together() -> None:
     assert unpack(pieces) == Frame(UNHEARD_OF, 7, _body())
 
 
+def test_so_does_what_stands_before_the_large_buffers() -> None:
+    body = [[1, b"s" * (LARGE - 1)] * 5, Large(b"a" * LARGE)]
+    head, large = pack_parts(UNHEARD_OF, 7, body)
+    pieces = [*(head[at : at + LARGE] for at in range(0, len(head), LARGE)), large]
+    assert len(pieces) > 3
+    assert unpack(pieces) == Frame(UNHEARD_OF, 7, body)
+
+
+def test_a_frame_may_have_more_large_buffers_than_can_stand_behind_it() -> None:
+    one = Large(bytes(LARGE))
+    parts = pack_parts(UNHEARD_OF, 7, [one] * (2**16 + 1))
+    found = unpack(parts).body
+    assert len(found) == 2**16 + 1
+    assert found[-2:] == [one, bytes(LARGE)]
+
+
 @pytest.mark.parametrize(
     "data",
     [

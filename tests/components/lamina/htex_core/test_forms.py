@@ -1,6 +1,6 @@
 import pytest
 
-from lamina.htex_core.forms import Forms
+from lamina.htex_core.forms import KNOWN_LIMIT, Forms, Known
 
 SHARED = [b"s", b"12345", True]
 
@@ -47,3 +47,16 @@ def test_an_entry_says_whether_it_is_shared_and_the_first_one_counts() -> None:
     assert forms.entry(b"a") == [b"a", b"1234"]
     with pytest.raises(KeyError):
         forms.use(b"x")
+
+
+def test_of_what_others_have_no_more_is_known_than_the_last_thousand() -> None:
+    known = Known()
+    digests = [number.to_bytes(16, "big") for number in range(KNOWN_LIMIT + 2)]
+    for digest in digests[:-1]:
+        known.add(digest)
+    known.add(digests[1])  # not anew, so nothing is forgotten for it
+    assert [digest in known for digest in digests] == [False, *[True] * KNOWN_LIMIT, False]
+    known.drop(digests[1:3])
+    known.add(digests[-1])
+    assert len(known) == KNOWN_LIMIT - 1
+    assert digests[1] not in known

@@ -158,6 +158,16 @@ def test_what_a_manager_gives_back_goes_up_and_its_room_is_used() -> None:
     ]
 
 
+def test_what_a_manager_does_not_have_it_can_neither_give_back_nor_end_for_another() -> None:
+    """One that has lost its wits must not have a task started twice."""
+    machine = running(a=1, b=1)
+    give(machine, 1, 2)
+    assert machine.manager_frame(b"b", RETURNED, 1, [1], 0.0) == []
+    machine.manager_frame(b"b", RESULTS, 1, [1, 1, [outcome(1)]], 0.0)
+    machine.check()
+    assert machine.client_frame(CANCEL, [1], 0.0) == [ToManager(b"a", CANCEL, [1])]
+
+
 def test_cancelling_gives_back_what_waits_and_tells_the_manager_of_what_it_holds() -> None:
     machine = running(a=1)
     give(machine, 1, 2)

@@ -1,6 +1,7 @@
 """The manager's machine: which worker runs what."""
 
 import random
+import sys
 from typing import Any
 
 import pytest
@@ -229,6 +230,24 @@ def test_it_yields_what_is_behind_a_long_task_and_no_more_than_is_wanted() -> No
     assert machine.flush(2.0)[0] == Give(0, [wire(2)], [])
 
 
+def test_what_is_wanted_back_is_taken_back_when_the_task_before_it_turns_out_to_be_long() -> None:
+    """Nobody asks twice: else it would wait for that task while workers elsewhere are idle."""
+    machine = bundling()
+    give(machine, 1, 2, 3)
+    assert machine.frame(YIELD, 1, 5, 0.001) == [SendOut(RETURNED, [])]
+    assert machine.next_deadline(0.001) == pytest.approx(0.005)
+    assert machine.time_passed(0.0051) == [Recall(0)]
+    assert machine.recalled(0, 2, 0.0051) == [SendOut(RETURNED, [2, 3])]
+
+
+def test_what_was_wanted_back_is_not_any_more_once_new_tasks_come() -> None:
+    machine = bundling()
+    give(machine, 1)
+    machine.frame(YIELD, 1, 5, 0.001)
+    give(machine, 2, 3, now=0.002)
+    assert machine.time_passed(1.0) == [SendOut(STARTED, [[1, 0.0]])]
+
+
 def test_what_is_recalled_without_a_connection_is_not_yielded() -> None:
     machine = bundling()
     give(machine, 1, 2)
@@ -239,6 +258,32 @@ def test_what_is_recalled_without_a_connection_is_not_yielded() -> None:
     machine.worker_ended_task(0, outcome(1), 2.0)
     machine.worker_dry(0, 2.0)
     assert machine.flush(2.0)[0] == Give(0, [wire(2)], [])
+
+
+def test_five_hundred_workers_cost_no_more_work_for_a_task_than_five() -> None:
+    def steps(workers: int) -> int:
+        machine = bundling(workers)
+        give(machine, *range(5 * workers))
+        held = {number: [*worker.held] for number, worker in machine._workers.items()}
+        calls = 0
+
+        def count(frame: object, event: str, argument: object) -> None:
+            nonlocal calls
+            calls += 1
+
+        sys.setprofile(count)
+        try:
+            for turn in range(20):
+                attempt = held[turn % 5].pop(0)
+                machine.worker_ended_task(turn % 5, outcome(attempt, took=0.0), 0.001)
+                machine.flush(0.001)
+                machine.next_deadline(0.001)
+                give(machine, 10**6 + turn, now=0.001)
+        finally:
+            sys.setprofile(None)
+        return calls
+
+    assert steps(500) <= 1.5 * steps(5)
 
 
 def test_a_crash_loop_gives_back_what_waits_and_leaves() -> None:
@@ -379,6 +424,17 @@ def test_a_task_says_that_it_started_only_when_it_is_not_short_and_only_once() -
     assert machine.time_passed(1.3) == []
 
 
+def test_that_a_task_started_is_said_later_if_nobody_could_hear_it() -> None:
+    machine = running()
+    give(machine, 1)
+    machine.reconnected(0.05)
+    assert machine.time_passed(0.2) == []
+    assert machine.next_deadline(0.2) > 0.2
+    machine.frame(WELCOME, 2, None, 0.3)
+    assert machine.next_deadline(0.3) <= 0.3
+    assert machine.time_passed(0.3) == [SendOut(STARTED, [[1, 0.0]])]
+
+
 def test_a_task_over_its_walltime_is_killed_and_says_so() -> None:
     machine = running()
     machine.frame(TASKS, 1, [wire(1, None, {"walltime": 0.05})], 0.0)
@@ -462,6 +518,25 @@ def test_a_running_task_is_cancelled_only_after_those_behind_it_are_taken_back()
     assert machine.recalled(0, 1, 0.0) == [KillWorker(0)]
     assert machine.worker_died(0, "signal 9", 0, 0.0) == [StartWorker(1)]
     assert machine.worker_up(1, 0.0) == [Give(1, [wire(2)], [])]
+
+
+def test_a_cancelled_task_behind_another_is_given_back_and_does_not_run() -> None:
+    """It was taken for a short one, and may be anything."""
+    machine = bundling()
+    give(machine, 1, 2, 3)
+    assert machine.frame(CANCEL, 1, [2], 0.0) == [Recall(0)]
+    assert machine.recalled(0, 2, 0.0) == [SendOut(RETURNED, [2])]
+    machine.worker_ended_task(0, outcome(1), 1.0)
+    machine.worker_dry(0, 1.0)
+    assert machine.flush(1.0)[0] == Give(0, [wire(3)], [])
+
+
+def test_a_cancelled_task_behind_another_is_killed_if_it_has_begun_meanwhile() -> None:
+    machine = bundling()
+    give(machine, 1, 2, 3)
+    machine.frame(CANCEL, 1, [2], 0.0)
+    assert machine.recalled(0, 1, 0.0) == []
+    assert machine.worker_ended_task(0, outcome(1), 1.0) == [KillWorker(0)]
 
 
 def test_a_cancelled_task_that_had_not_begun_is_given_back_and_not_run_again() -> None:
@@ -760,6 +835,15 @@ def test_it_says_that_it_is_drained_once_all_is_acknowledged_and_leaves_when_tha
     assert machine.flush(4.0) == []
 
 
+def test_it_leaves_in_order_too_if_that_is_known_only_after_it_has_lost_its_connection() -> None:
+    machine = running()
+    machine.drain("its time is over", 0.0)
+    machine.reconnected(1.0)
+    (leave,) = machine.frame(REFUSE, 1, "this incarnation was given up", 1.0)
+    assert isinstance(leave, LeaveNode)
+    assert leave.drained
+
+
 def test_one_that_drains_takes_back_what_stands_behind_a_running_task() -> None:
     machine = bundling()
     give(machine, 1, 2, 3)
@@ -811,6 +895,15 @@ def test_it_drains_when_its_period_is_over() -> None:
     why = "its drain_period of 5 s is over"
     assert machine.time_passed(5.0) == [SendOut(DRAINING, why), SendOut(DRAINED, why)]
     assert machine.next_deadline(5.0) == 10.0
+
+
+def test_one_that_begins_to_drain_before_it_is_welcome_says_so_then() -> None:
+    """Else it would be given tasks and give them back, again and again."""
+    machine = running()
+    give(machine, 1)
+    machine.reconnected(1.0)
+    assert machine.drain("its time is over", 1.1) == []
+    assert machine.frame(WELCOME, 2, None, 1.2) == [SendOut(DRAINING, "its time is over")]
 
 
 def test_it_drains_before_its_block_ends_and_says_when_that_is() -> None:

@@ -1,5 +1,6 @@
 import random
 from collections.abc import Sequence
+from mmap import mmap
 
 import pytest
 
@@ -79,3 +80,14 @@ def test_a_small_part_does_not_grow_a_piece_that_was_begun() -> None:
     assert b"".join(out.head()) == b"bcdef"
     out.clear()
     assert not out
+
+
+def test_a_frame_may_have_more_than_four_gigabytes() -> None:
+    out = Outgoing()
+    with mmap(-1, 2**32) as memory, memoryview(memory) as long:
+        out.frame([b"head", long])
+        head, tail = out.head()
+        assert head == (2**32 + 4).to_bytes(8, "little") + b"head"
+        assert tail is long
+        out.clear()
+        del tail

@@ -1,7 +1,17 @@
+from mmap import mmap
+
 import pytest
 
-from lamina.htex_worker import Records, form_record, read_need, read_outcome, task_record
+from lamina.htex_worker import (
+    BY_WORKERS,
+    Records,
+    form_record,
+    read_need,
+    read_outcome,
+    task_record,
+)
 from lamina.htex_worker.pipe import (
+    BY_MANAGERS,
     FORM,
     NEED,
     OUTCOME,
@@ -69,7 +79,7 @@ def test_records_are_cut_however_the_bytes_come(size: int) -> None:
     lengths = (0, 1, 5, 300, 0) if size < 10 else (0, 70_000, 5, 200_000, 300, 65_536, 0)
     written = [b"".join(form_record(bytes(16), b"f" * length)) for length in lengths]
     found = _cut(b"".join(written), size)
-    assert found == [(FORM, record[5:]) for record in written]
+    assert found == [(FORM, record[9:]) for record in written]
 
 
 def test_a_long_buffer_is_neither_joined_nor_copied() -> None:
@@ -83,14 +93,44 @@ def test_a_long_buffer_is_neither_joined_nor_copied() -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"\0\0\0\0\x63",  # a kind that nobody knows
-        b"\xff\xff\xff\xff\x0a",  # an UP of four gigabytes
-        b"\3\0\0\0\x0dabc",  # a digest of three bytes
+        b"\0\0\0\0\0\0\0\0\x63",  # a kind that nobody knows
+        b"\xff\xff\xff\xff\0\0\0\0\x0a",  # an UP of four gigabytes
+        b"\3\0\0\0\0\0\0\0\x0dabc",  # a digest of three bytes
+        b"some words to whom it may concern",  # an outcome of no size that there is
+        b"\0\0\0\0\0\0\0\1\x0b",
     ],
 )
 def test_what_is_no_record_is_refused_before_the_rest_of_it_has_come(data: bytes) -> None:
     with pytest.raises(MalformedRecord):
         list(Records().feed(data))
+
+
+@pytest.mark.parametrize("kind", sorted(BY_MANAGERS))
+def test_a_worker_that_says_what_managers_say_is_not_waited_for(kind: int) -> None:
+    """Else what it says next, its outcome too, would be taken for the rest of that."""
+    with pytest.raises(MalformedRecord):
+        list(Records(BY_WORKERS).feed((2**20).to_bytes(8, "little") + bytes([kind])))
+
+
+def test_buffers_may_have_more_than_four_gigabytes() -> None:
+    with mmap(-1, 2**32 + 1) as memory, memoryview(memory) as long:
+        for parts in (
+            task_record(7, None, [b"small", long], None),
+            outcome_record(Report(7, 0, 1.0, 2.0, [b"small", long])),
+            form_record(bytes(16), long),
+        ):
+            assert parts[-1] is long
+            assert list(Records().feed(bytes(parts[0][:9]))) == []
+            assert int.from_bytes(parts[0][:8], "little") == sum(map(len, parts)) - 9
+            parts.clear()
+
+
+def test_there_may_be_any_number_of_buffers() -> None:
+    many = [b"x"] * 70_000
+    ((_, body),) = Records().feed(b"".join(task_record(7, None, many, None)))
+    assert len(read_task(body).buffers) == len(many)
+    ((_, body),) = Records().feed(b"".join(outcome_record(Report(7, 0, 1.0, 2.0, many))))
+    assert len(read_outcome(body).buffers) == len(many)
 
 
 @pytest.mark.parametrize(

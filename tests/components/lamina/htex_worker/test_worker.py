@@ -258,7 +258,7 @@ def test_a_worker_whose_initializer_fails_says_why_and_ends(trouble: BaseExcepti
     class Unfit(_Prepared):
         def hear(self) -> tuple[int, bytes]:
             heard.append(super().hear())
-            return UP, up_record(os.getpid())[5:]  # what the constructor waits for
+            return UP, up_record(os.getpid())[9:]  # what the constructor waits for
 
     manager = Unfit(fail)
     manager.thread.join(5.0)
