@@ -106,8 +106,6 @@ class PbsDialect:
             "#PBS -S /bin/bash",
             f"#PBS -N {job.name}",
             "#PBS -m n",
-            "#PBS -j oe",
-            "#PBS -o /dev/null",
             *self.directives,
         )
         opened = f"exec >{shlex.quote(str(job.stdout))} 2>{shlex.quote(str(job.stderr))}"
@@ -119,8 +117,11 @@ class PbsDialect:
         )
 
     def submit(self, script: str, path: Path) -> Invocation:
-        """The script is named: qsub reads it from stdin too, but its wrappers for Slurm do not."""
-        return Invocation(("qsub", str(path)))
+        """The script is named: qsub reads it from stdin too, but its wrappers for Slurm do not.
+
+        Nor do these heed where the script says that its output should go.
+        """
+        return Invocation(("qsub", "-j", "oe", "-o", "/dev/null", str(path)))
 
     def read_submit(self, done: Completed) -> SubmitAnswer:
         """The id, with the name of the server."""
