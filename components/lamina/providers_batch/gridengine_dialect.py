@@ -142,7 +142,11 @@ class GridEngineDialect:
         return found
 
     def look_up(self, jobs: Sequence[JobId]) -> Sequence[Invocation]:
-        """One command for each: qacct takes one number."""
+        """One command for each job.
+
+        Of several numbers qacct reads one only, and a pattern of names would have it print all
+        jobs of such a name that the site has ever run.
+        """
         return [Invocation(("qacct", "-j", job)) for job in jobs]
 
     def read_look_up(self, done: Completed) -> Listing | NoAnswer | NotKept:
@@ -219,6 +223,9 @@ def _ended(record: dict[str, str]) -> JobStatus:
     number = int(failed) if failed.isdigit() else -1
     status = record["exit_status"].split()[:1]
     code = int(status[0]) if status and status[0].isdigit() else None
+    if number == 0 and code == 0 and _left_no_trace(record):
+        reason = "it was deleted by force, and nobody has seen it end"
+        return JobStatus(state=JobState.CANCELLED, reason=reason)
     if number == 0 and code is not None:
         state = JobState.COMPLETED if code == 0 else JobState.FAILED
         return JobStatus(state=state, reason=exit_in_words(code), exit_code=code)
@@ -239,6 +246,15 @@ def _ended(record: dict[str, str]) -> JobStatus:
     state = JobState.NODE_FAIL if number in _HOST_LOST else JobState.FAILED
     # Its exit status of 0 means that nobody knows.
     return JobStatus(state=state, reason=said, exit_code=code or None)
+
+
+def _left_no_trace(record: dict[str, str]) -> bool:
+    """Whether it is said to have run without any use of the machine, which no process does.
+
+    So looks a job that was taken from the list while its host was away (``qdel -f``).
+    """
+    used = [record.get(name, "?") for name in ("ru_minflt", "ru_maxrss", "ru_utime", "ru_stime")]
+    return all(re.fullmatch(r"0(\.0*)?[a-zA-Z]?", one) for one in used)
 
 
 def _of_limit(record: dict[str, str]) -> JobState:
