@@ -26,7 +26,8 @@ PROGRAM = f"""
     from {LocalProvider.__module__.rpartition(".")[0]} import LocalProvider
 
     place = Path(sys.argv[1])
-    executor = HighThroughputExecutor(provider=LocalProvider(worker_init=(place / "init").read_text()))
+    provider = LocalProvider(worker_init=(place / "init").read_text())
+    executor = HighThroughputExecutor(provider=provider)
     executor.start(Site(run_dir=place))
     time.sleep(1000)
 """
