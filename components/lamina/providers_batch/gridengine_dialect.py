@@ -6,7 +6,6 @@ file, which ``qacct`` reads and to which it is written some seconds later.
 
 import math
 import re
-import shlex
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
@@ -23,10 +22,11 @@ from lamina.providers_batch.answers import (
     NotKept,
     Sighting,
     SubmitAnswer,
-    refusal,
+    says_only,
+    turned_down,
 )
 from lamina.providers_batch.dialect import BatchJob
-from lamina.providers_batch.scripts import clock, directive, short_name, written
+from lamina.providers_batch.scripts import clock, directive, opening_output, short_name, written
 from lamina.vocabulary import JobId, exit_in_words
 
 __all__ = ["GridEngineDialect", "grid_engine_directives"]
@@ -41,6 +41,7 @@ _NOT_NOW = ("commlib error", "unable to contact qmaster", "can't resolve", "unab
 _PERHAPS = ("timeout", "got no response", "got max. unheard")
 # What is said where a limit on the number of jobs is reached.
 _LATER = ("jobs are allowed",)
+_HEARD = ("does not exist", "has registered the job", "has deleted job", "already in del")
 
 # The numbers that qacct gives in its line `failed`, where they are an end and not a failure.
 _LIMIT = (37,)  # a limit of time or memory was enforced
@@ -93,12 +94,7 @@ class GridEngineDialect:
             "#$ -j y",
             *self.directives,
         )
-        opened = f"exec >{shlex.quote(str(job.stdout))} 2>{shlex.quote(str(job.stderr))}"
-        return written(
-            lines,
-            self.scheduler_options,
-            attrs.evolve(job, worker_init=f"{opened}\n{job.worker_init}"),
-        )
+        return written(lines, self.scheduler_options, opening_output(job))
 
     def submit(self, script: str, path: Path) -> Invocation:
         """The script is read from stdin, so it need not exist where qsub runs."""
@@ -108,10 +104,7 @@ class GridEngineDialect:
         """The id, perhaps behind warnings."""
         said = done.stderr.strip() or done.stdout.strip()
         if done.status != 0:
-            perhaps = any(words in said for words in _PERHAPS)
-            if perhaps or any(words in said for words in _NOT_NOW):
-                return NoAnswer(said, perhaps)
-            return refusal(said, _LATER)
+            return turned_down(said, not_now=_NOT_NOW, perhaps=_PERHAPS, later=_LATER)
         match = _ID.fullmatch(done.stdout.strip().rpartition("\n")[2].strip())
         if match is None:
             return NoAnswer(f"qsub has printed no job id: {done.stdout.strip()!r}", True)
@@ -172,11 +165,7 @@ class GridEngineDialect:
     def read_cancel(self, done: Completed) -> NoAnswer | None:
         """Jobs that nobody knows have ended; those are told on stdout or stderr."""
         said = f"{done.stdout}{done.stderr}".strip()
-        if done.status == 0:
-            return None
-        lines = [line for line in said.splitlines() if line.strip()]
-        heard = ("does not exist", "has registered the job", "has deleted job", "already in del")
-        if lines and all(any(words in line for words in heard) for line in lines):
+        if done.status == 0 or says_only(said, _HEARD):
             return None
         return NoAnswer(said or f"qdel: {exit_in_words(done.status)}")
 
