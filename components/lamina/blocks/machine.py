@@ -275,7 +275,8 @@ class BlockKeeper:
             effects += self._cancel([held], now, why, lost=held.drained_since is None)
         elif self._stuck(held, now):
             assert held.order is not None
-            end = BlockState.LOST if held.order.lost else BlockState.CANCELLED
+            # Not the executor's fault: whoever cannot end a job does not reach its node either.
+            end = BlockState.NODE_FAILED if held.order.lost else BlockState.CANCELLED
             why = (
                 f"its nodes have left, and {self.stuck_after:g} s after it was told to end the "
                 f"batch system is still ending it: {status.reason or 'it does not say why'}"

@@ -125,7 +125,7 @@ def test_a_block_whose_host_is_lost_is_given_up_and_replaced_when_there_is_a_hos
 
     # 4 s until it is told to end, and 68 s of being ended.
     given_up = until(end, 120.0)
-    assert given_up.state == "lost"
+    assert given_up.state == "node_fail"
     assert "the batch system is still ending it: it is being deleted" in given_up.reason
     until(lambda: set(queue()) - {lost}, 60.0)
     operate("gridengine.sh", "start-exec")

@@ -208,7 +208,7 @@ def test_a_job_whose_end_the_batch_system_does_not_bring_about_is_given_up_and_r
     assert blocks.decide(159.9, Work(2)) == []
     [end] = tell(blocks, 160.0, job0=ending)
     assert isinstance(end, Turned)
-    assert end.state is BlockState.LOST
+    assert end.state is BlockState.NODE_FAILED
     assert end.reason == (
         "its nodes have left, and 120 s after it was told to end the batch system is still "
         "ending it: it is being deleted"
