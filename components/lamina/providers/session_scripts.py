@@ -73,7 +73,7 @@ start=$(started $$)
     end $$ "$start"
     kill -KILL -- -$$
 ) <&0 >/dev/null 2>&1 & )
-exec bash "$1" </dev/null
+exec /bin/bash "$1" </dev/null
 """.replace("PART", str(_BY_THEMSELVES / 20))
 )
 """Becomes the script ``$1``, which ends when the pipe that is its stdin has no writer any more.
