@@ -197,8 +197,9 @@ def clock(text: str) -> float:
 
 
 def qsub(queue: Queue, words: list[str], *, pro: bool) -> None:
-    expect(len(words) == 1 and not words[0].startswith("-"), f"qsub: illegal option {words}")
-    script = Path(words[0]).read_text()
+    *options, path = words
+    expect(options == ["-j", "oe", "-o", "/dev/null"], f"qsub: illegal option {words}")
+    script = Path(path).read_text()
     given = directives(script, "#PBS")
     name, walltime = "STDIN", None
     for line in given:
@@ -214,7 +215,7 @@ def qsub(queue: Queue, words: list[str], *, pro: bool) -> None:
         elif option == "-l":
             expect(value.startswith("select=" if pro else "nodes="), f"qsub: {value}")
         else:
-            expect(option in ("-S", "-m", "-j", "-o", "-q", "-A"), f"qsub: {line}")
+            expect(option in ("-S", "-m", "-q", "-A"), f"qsub: {line}")
     print(f"{queue.submit(script, name, walltime, '/dev/null', '/dev/null')}.pbs")
 
 

@@ -17,6 +17,8 @@ class Order:
 
     lost: bool
     """Because its managers were gone and it went on."""
+    given_at: float
+    """When it was given, the first time."""
     again_at: float
     times: int = 1
 

@@ -7,6 +7,10 @@ have been preempted, have reached its walltime, or have crashed, and the job wil
 then its block is *lost*: it takes no tasks, and counts against ``max_blocks`` only. If the batch
 system still shows the job running after ``grace`` seconds, the job is cancelled.
 
+There is one end that nobody tells. Where the host of a job is gone for good, a batch system may
+go on ending it until an operator comes. So a block without managers that was told to end, twice,
+and is still being ended ``stuck_after`` seconds later is given up, and may be replaced.
+
 A block that is wanted no more is drained: its managers are given no more tasks, and leave when
 they have none left; then its job is cancelled. It stays in the books until that has ended, and is
 cancelled again if it does not. Managers may also drain for reasons of their own, as before the
@@ -74,6 +78,11 @@ class BlockKeeper:
     def __attrs_post_init__(self) -> None:
         first = min(self.max_blocks, max(self.init_blocks, self.min_blocks))
         self._guard = Guard(self.guards, first, self.retry)
+
+    @property
+    def stuck_after(self) -> float:
+        """Seconds for which a job without managers may be on its end, from the order to end."""
+        return FIRST_AGAIN + 2 * self.grace
 
     @property
     def jobs(self) -> dict[JobId, BlockId]:
@@ -173,7 +182,7 @@ class BlockKeeper:
         self, blocks: list[Block], now: float, why: str, *, lost: bool = False
     ) -> list[BlockEffect]:
         for held in blocks:
-            held.order = Order(lost, now + FIRST_AGAIN)
+            held.order = Order(lost, now, now + FIRST_AGAIN)
         jobs = [held.job for held in blocks if held.job is not None]
         return [CancelJobs(jobs, why)] if jobs else []
 
@@ -264,7 +273,25 @@ class BlockKeeper:
         if missing and going_on and held.order is None:
             why = f"its nodes left {self.grace:g} s ago or more, and it goes on"
             effects += self._cancel([held], now, why, lost=held.drained_since is None)
+        elif self._stuck(held, now):
+            assert held.order is not None
+            # Not the executor's fault: whoever cannot end a job does not reach its node either.
+            end = BlockState.NODE_FAILED if held.order.lost else BlockState.CANCELLED
+            why = (
+                f"its nodes have left, and {self.stuck_after:g} s after it was told to end the "
+                f"batch system is still ending it: {status.reason or 'it does not say why'}"
+            )
+            effects += self._over(held, end, now, why)
         return effects
+
+    def _stuck(self, held: Block, now: float) -> bool:
+        """Whether the batch system does not get its job ended, of which no node is left."""
+        return (
+            held.lost_since is not None
+            and held.order is not None
+            and held.state is BlockState.COMPLETING
+            and now - held.order.given_at >= self.stuck_after
+        )
 
     def _over(
         self, held: Block, end: BlockState, now: float, reason: str, exit_code: int | None = None

@@ -5,7 +5,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import attrs
@@ -34,7 +36,8 @@ class LocalChannel:
         ``env`` is added to the environment. ``timeout`` is in seconds.
 
         Raises:
-            CommandTimeout: It took longer; its whole process group was killed. Again may help.
+            CommandTimeout: It took longer; its whole process group was killed, as far as the
+                user may. Again may help.
             ChannelError: It could not be run at all.
         """
         what = " ".join(command)
@@ -51,14 +54,13 @@ class LocalChannel:
             )
         except (OSError, ValueError, IndexError) as error:
             raise ChannelError(what or "an empty command", str(error)) from error
-        with process:
-            try:
-                stdout, stderr = process.communicate(stdin, timeout)
-            except BaseException as error:  # also an interrupt must leave nothing running
-                _kill_group(process)
-                if isinstance(error, subprocess.TimeoutExpired):
-                    raise CommandTimeout(what, timeout) from None
-                raise
+        try:
+            stdout, stderr = process.communicate(stdin, timeout)
+        except BaseException as error:  # also an interrupt must leave nothing running
+            _kill_group(process)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise CommandTimeout(what, timeout) from None
+            raise
         return Completed(process.returncode, stdout, stderr)
 
     def put(self, local: Path, remote: str) -> None:
@@ -98,15 +100,18 @@ class LocalChannel:
 def _kill_group(process: subprocess.Popen[str]) -> None:
     try:
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):  # gone, or another user's by now, as with sudo
         pass
-    # A grandchild that left the group may hold the pipes open for ever: they are not awaited.
+    # A grandchild that left the group may hold the pipes open for ever, and what is another
+    # user's or sleeps in the kernel, as on a file server that is away, goes on: none is awaited.
     try:
         process.communicate(timeout=_LAST_WORDS)
     except subprocess.TimeoutExpired:
-        for pipe in (process.stdout, process.stderr):
+        for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe is not None:
-                pipe.close()
+                with suppress(OSError):  # what was still to be said to it
+                    pipe.close()
+        threading.Thread(target=process.wait, name="lamina-reaper", daemon=True).start()
 
 
 def _copy(source: Path, target: Path, what: str) -> None:

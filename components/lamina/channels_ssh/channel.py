@@ -127,8 +127,8 @@ class SSHChannel:
     ) -> Completed:
         """Run a command to its end, in the process group of a session of its own.
 
-        ``env`` is added to the environment. ``timeout`` is in seconds. A status above 128 is
-        taken for a signal, as shells tell it.
+        ``env`` is added to the environment. ``timeout`` is in seconds, and counts from when there
+        is a connection. A status above 128 is taken for a signal, as shells tell it.
 
         Raises:
             CommandTimeout: It took longer; its whole process group was killed. Again may help.

@@ -26,7 +26,10 @@ def run(
     env: Mapping[str, str],
     timeout: float,
 ) -> Completed:
-    """Run a command. ``timeout``, in seconds, includes the making of a connection.
+    """Run a command. ``timeout``, in seconds, counts from when there is a connection.
+
+    That has time-outs of its own, and may have to wait for somebody who answers questions; a
+    command that began with what is left of its time would be killed half-way.
 
     Raises:
         CommandTimeout: It took longer; its process group was killed.
@@ -36,9 +39,9 @@ def run(
     what = " ".join(command)
     if not command or not all(command[:1]) or "\0" in what:
         raise ChannelError(what or "an empty command", "there is no such program")
-    until = time.monotonic() + timeout
     mark = f"lamina-{secrets.token_hex(8)}"
     with connection.session(timeout) as session:
+        until = time.monotonic() + timeout
         try:
             session.exec_command(wrapped(command, env, mark))
         except (paramiko.SSHException, EOFError, OSError) as error:

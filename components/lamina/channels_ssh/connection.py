@@ -119,6 +119,7 @@ class Connection:
             ChannelError: There is none.
         """
         until = time.monotonic() + timeout
+        again = True
         while True:
             transport = self.transport()
             try:
@@ -126,10 +127,12 @@ class Connection:
             except paramiko.ChannelException as error:  # it lives, and refuses
                 raise ConnectionFailed("opening a session", _said(error)) from error
             except (paramiko.SSHException, EOFError, OSError) as error:
-                # A connection that has just been found broken is made again.
+                # A connection that has just been found broken is made again, but once only: a
+                # host that hangs up on each session is not to be logged in to again and again.
                 self.give_up(transport)
-                if time.monotonic() >= until:
+                if not again or time.monotonic() >= until:
                     raise ConnectionFailed("opening a session", _said(error)) from error
+                again = False
 
     def request_forward(
         self, bind: str, port: int, handler: Callable[..., None]

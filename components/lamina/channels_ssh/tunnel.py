@@ -114,7 +114,7 @@ class Tunnel:
             try:
                 session.exec_command(f"exec {shlex.join(words)}")
                 forward = _address(session)
-            except (paramiko.SSHException, EOFError, OSError) as error:
+            except (paramiko.SSHException, EOFError, OSError, ValueError) as error:
                 why = f"the relay did not start: {str(error) or type(error).__name__}"
                 raise ConnectionFailed("opening the tunnel", why) from error
             undo.pop_all()
@@ -125,16 +125,20 @@ class Tunnel:
     def _keep(self) -> None:
         pause = FIRST_PAUSE
         while not self._closed.wait(pause):
-            try:
-                with self._changing:
-                    broken = [way for way in self._ways.values() if _is_broken(way)]
-                    for way in broken:
-                        _log.warning("the tunnel of %s broke; it is opened again", self._host)
-                        self._open(way)
-                pause = FIRST_PAUSE
-            except ChannelError as error:
-                pause = min(LONGEST_PAUSE, 2 * pause)
-                _log.warning("the tunnel of %s is not open: %s", self._host, error)
+            with self._changing:
+                broken = [way for way in self._ways.values() if _is_broken(way)]
+                # One that does not open, as because its port was taken, keeps none from it.
+                opened = [self._opened_again(way) for way in broken]
+            pause = FIRST_PAUSE if all(opened) else min(LONGEST_PAUSE, 2 * pause)
+
+    def _opened_again(self, way: _Way) -> bool:
+        _log.warning("the tunnel of %s broke; it is opened again", self._host)
+        try:
+            self._open(way)
+        except ChannelError as error:
+            _log.warning("the tunnel of %s is not open: %s", self._host, error)
+            return False
+        return True
 
     # Connections, each on threads of its own.
 

@@ -123,9 +123,11 @@ class AdHocProvider:
                 continue
             try:
                 place = host.start(request, self.worker_init)
-            except ChannelError as error:
+            except BaseException as error:
+                self._give_back(host)
+                if not isinstance(error, ChannelError):
+                    raise
                 why = f"{host.label}: {error}"
-                self._book.taken.discard(host.number)
                 continue
             with self._book.lock:
                 self._book.count += 1
@@ -182,6 +184,10 @@ class AdHocProvider:
             self._book.taken.add(host.number)
             return True
 
+    def _give_back(self, host: Host) -> None:
+        with self._book.lock:
+            self._book.taken.discard(host.number)
+
     def _ask(self, jobs: Sequence[_Job], what: Any) -> dict[Host, str]:
         """Do this for the jobs of each host, many at once; say which gave no answer, and why."""
         by_host: dict[Host, list[_Job]] = {}
@@ -211,11 +217,12 @@ class AdHocProvider:
         for job, (word, code) in zip(jobs, found, strict=True):
             if word == "running":
                 continue
-            host.clear(job.place, job.request)
             with self._book.lock:
-                if job.ended is None:
-                    job.ended = _end(job, word, code)
-                    self._book.taken.discard(host.number)
+                if job.ended is not None:  # another thread has seen it, and clears it away
+                    continue
+                job.ended = _end(job, word, code)
+            host.clear(job.place, job.request)
+            self._give_back(host)
 
 
 def _end(job: _Job, word: str, code: int | None) -> JobStatus:

@@ -3,6 +3,7 @@
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -30,8 +31,8 @@ class Host:
     channel: Channel
     timeout: float
     """Seconds that a command may take."""
-    unclear: list[str] = attrs.field(factory=list, init=False)
-    """Directories of blocks that may have been started, though there was no answer."""
+    left: list[str] = attrs.field(factory=list, init=False)
+    """Directories that are to be removed, with whatever runs in them without our knowing."""
 
     @property
     def label(self) -> str:
@@ -47,11 +48,15 @@ class Host:
         return getattr(there, "python", sys.executable)
 
     def start(self, request: BlockRequest, worker_init: str) -> str:
-        """Start a block, and return the directory that is its own there."""
-        self.forget_unclear()
+        """Start a block, and return the directory that is its own there.
+
+        Where that fails half-way, what is there is ended and removed before the next one.
+        """
+        self.tidy()
         place = self._run("mktemp", "-d", "-t", "lamina-XXXXXXXXXX").strip()
         if not place.startswith("/"):
             raise ChannelError("making a directory", f"mktemp has printed {place!r}")
+        self.left.append(place)
         command = request.command
         if request.luggage is not None:
             command = request.luggage.command
@@ -59,11 +64,10 @@ class Host:
                 self._write(PurePosixPath(place, "luggage", name), content)
         script = block_script(place, self.python, worker_init, command)
         self._write(PurePosixPath(place, "block.sh"), script.encode())
-        self.unclear.append(place)
         said = self._run("bash", "-c", START, "start", place)
-        self.unclear.remove(place)
         if not read_start(said):
             raise ChannelError("starting a block", f"it has printed {said!r}")
+        self.left.remove(place)
         return place
 
     def look(self, places: Sequence[str]) -> Sequence[tuple[str, int | None]]:
@@ -79,19 +83,23 @@ class Host:
         self._run("bash", "-c", CANCEL, "cancel", *places)
 
     def clear(self, place: str, request: BlockRequest) -> None:
-        """Bring home what an ended block has written, and leave nothing there. It may fail."""
-        try:
-            self.channel.get(f"{place}/out", request.stdout)
-            self.channel.get(f"{place}/err", request.stderr)
-            self._run("rm", "-rf", place)
-        except ChannelError:
-            pass  # its end is told all the same
+        """Bring home what an ended block has written, and leave nothing there.
 
-    def forget_unclear(self) -> None:
-        """End what may have been started without an answer."""
-        if self.unclear:
-            self.cancel(self.unclear)
-            self.unclear.clear()
+        What cannot be brought is lost; what cannot be removed is, before the next block.
+        """
+        for name, home in (("out", request.stdout), ("err", request.stderr)):
+            with suppress(ChannelError):  # its end is told all the same
+                self.channel.get(f"{place}/{name}", home)
+        self.left.append(place)
+        with suppress(ChannelError):
+            self.tidy()
+
+    def tidy(self) -> None:
+        """End and remove what was left behind."""
+        if self.left:
+            self.cancel(self.left)
+            self._run("rm", "-rf", *self.left)
+            self.left.clear()
 
     def _run(self, *command: str) -> str:
         done = self.channel.run(command, timeout=self.timeout)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lamina.processes import alive, descendants, kill_session, kill_tree, start_time
 from lamina.providers.protocol import JobState, JobStatus
+from lamina.providers.session_scripts import GUARD
 from lamina.vocabulary import JobId, exit_in_words
 
 __all__ = ["LocalJob", "start"]
@@ -16,8 +17,36 @@ _GRACE = 2.0  # seconds from SIGTERM to SIGKILL
 _PAUSE = 0.02  # seconds between two looks at what should end
 
 
+class _Life:
+    """A pipe that is open for as long as this process lives, and its forks do not hold."""
+
+    def __init__(self) -> None:
+        self._ends: tuple[int, int] | None = None
+        self._lock = threading.Lock()
+        os.register_at_fork(after_in_child=self._forked)
+
+    def read_end(self) -> int:
+        """The end that another process may wait at; only it is handed on."""
+        with self._lock:
+            if self._ends is None:
+                self._ends = os.pipe()
+            return self._ends[0]
+
+    def _forked(self) -> None:
+        self._lock = threading.Lock()  # somebody may have held it
+        if self._ends is not None:
+            for end in self._ends:
+                os.close(end)
+            self._ends = None
+
+
+_life = _Life()
+
+
 def start(script: Path, *, stdout: Path, stderr: Path) -> "LocalJob":
     """Run a bash script, detached from this program's terminal and session.
+
+    When this process ends, whatever way, what is left of the script 1 s later is ended too.
 
     Raises:
         OSError: It could not be started.
@@ -25,10 +54,10 @@ def start(script: Path, *, stdout: Path, stderr: Path) -> "LocalJob":
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     pid = os.posix_spawn(
         "/bin/bash",
-        ["bash", str(script)],
+        ["bash", "-c", GUARD, "bash", str(script)],
         os.environ,
         file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, _life.read_end(), 0),
             (os.POSIX_SPAWN_OPEN, 1, str(stdout), flags, 0o600),
             (os.POSIX_SPAWN_OPEN, 2, str(stderr), flags, 0o600),
         ],

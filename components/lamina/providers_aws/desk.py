@@ -78,15 +78,15 @@ class Desk:
         """
         with self._lock:
             blocks = {job: self._blocks.get(job) for job in jobs}
-            if any(block is not None and block.ended is None for block in blocks.values()):
-                seen = self.cloud.instances()
-                self._end_unclear(seen)
-            else:
-                seen = {}
-            return {
-                job: _stranger(job) if block is None else self._look(block, seen)
-                for job, block in blocks.items()
-            }
+            unclear = frozenset(self._unclear)
+        seen: Mapping[str, Mapping[str, object]] = {}
+        if any(block is not None and block.ended is None for block in blocks.values()):
+            seen = self.cloud.instances()
+            self._end_unclear(unclear, seen)
+        return {
+            job: _stranger(job) if block is None else self._look(block, seen)
+            for job, block in blocks.items()
+        }
 
     def cancel(self, jobs: Collection[JobId]) -> None:
         """End the machines of these blocks.
@@ -95,13 +95,11 @@ class Desk:
             ProviderUnavailable: There was no answer; asking again may help.
         """
         with self._lock:
-            for job in jobs:
-                block = self._blocks.get(job)
-                if block is not None and block.ended is None:
-                    self.cloud.terminate(block.machines)
-                    block.cancelled = True
-
-    # The lock is held in what follows.
+            blocks = [block for job in jobs if (block := self._blocks.get(job)) is not None]
+        for block in blocks:
+            if block.ended is None:
+                self.cloud.terminate(block.machines)
+                block.cancelled = True
 
     def _look(self, block: _Block, seen: Mapping[str, Mapping[str, object]]) -> JobStatus:
         if block.ended is not None:
@@ -109,8 +107,8 @@ class Desk:
         found = [self._of(block, name, seen) for name in block.machines]
         status = of_block(found)
         if status.state.terminal:
-            block.ended = status
             self.cloud.terminate(block.machines)  # one that has merely stopped still costs
+            block.ended = status
         return status
 
     def _of(self, block: _Block, name: str, seen: Mapping[str, Mapping[str, object]]) -> JobStatus:
@@ -137,12 +135,14 @@ class Desk:
             return JobStatus(state=JobState.COMPLETING, reason=reason)
         return status
 
-    def _end_unclear(self, seen: Mapping[str, Mapping[str, object]]) -> None:
+    def _end_unclear(
+        self, unclear: Collection[str], seen: Mapping[str, Mapping[str, object]]
+    ) -> None:
         for name, instance in seen.items():
             tags: object = instance.get("Tags", ())
             assert isinstance(tags, list | tuple)
             blocks = {one["Value"] for one in tags if one["Key"] == TAG_BLOCK}
-            if blocks & self._unclear and not has_ended(instance):
+            if not blocks.isdisjoint(unclear) and not has_ended(instance):
                 self.cloud.terminate([name])
 
 

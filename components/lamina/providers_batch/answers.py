@@ -16,7 +16,8 @@ __all__ = [
     "Refused",
     "Sighting",
     "SubmitAnswer",
-    "refusal",
+    "says_only",
+    "turned_down",
 ]
 
 
@@ -79,6 +80,25 @@ Listing: TypeAlias = dict[JobId, Sighting]
 """The jobs of one answer. What is not in it was not there."""
 
 
-def refusal(said: str, later: Sequence[str]) -> Refused | Deferred:
-    """A submission that was turned down; ``later`` are words of those that may be taken later."""
+def turned_down(
+    said: str,
+    *,
+    not_now: Sequence[str] = (),
+    perhaps: Sequence[str] = (),
+    later: Sequence[str] = (),
+) -> Refused | Deferred | NoAnswer:
+    """What a submission that failed with these words comes to.
+
+    Some words tell that the batch system could not be asked, after those of ``perhaps`` it may
+    have the job all the same; and ``later`` are those of one that may be taken later.
+    """
+    unclear = any(words in said for words in perhaps)
+    if unclear or any(words in said for words in not_now):
+        return NoAnswer(said, unclear)
     return Deferred(said) if any(words in said for words in later) else Refused(said)
+
+
+def says_only(said: str, words: Sequence[str]) -> bool:
+    """Whether something is said, and each line of it has some of these words."""
+    lines = [line for line in said.splitlines() if line.strip()]
+    return bool(lines) and all(any(one in line for one in words) for line in lines)

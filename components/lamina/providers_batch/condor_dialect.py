@@ -22,7 +22,8 @@ from lamina.providers_batch.answers import (
     NotKept,
     Sighting,
     SubmitAnswer,
-    refusal,
+    says_only,
+    turned_down,
 )
 from lamina.providers_batch.dialect import BatchJob
 from lamina.providers_batch.scripts import short_name, written
@@ -99,9 +100,7 @@ class CondorDialect:
         """The first and the last job of the submission, as ``7.0 - 7.0``."""
         said = done.stderr.strip() or done.stdout.strip()
         if done.status != 0:
-            if any(words in said for words in _NOT_NOW):
-                return NoAnswer(said)
-            return refusal(said, _LATER)
+            return turned_down(said, not_now=_NOT_NOW, later=_LATER)
         match = _ANSWER.search(done.stdout)
         if match is None:
             return NoAnswer(f"condor_submit has printed no job id: {done.stdout.strip()!r}", True)
@@ -136,11 +135,10 @@ class CondorDialect:
 
     def read_cancel(self, done: Completed) -> NoAnswer | None:
         """Jobs that have ended, or that nobody knows, are no failure."""
-        said = [line for line in f"{done.stderr}\n{done.stdout}".splitlines() if line.strip()]
-        heard = (*_GONE, "have been marked for removal")
-        if done.status == 0 or (said and all(any(w in line for w in heard) for line in said)):
+        said = f"{done.stderr}\n{done.stdout}".strip()
+        if done.status == 0 or says_only(said, (*_GONE, "have been marked for removal")):
             return None
-        return NoAnswer("\n".join(said) or f"condor_rm: {exit_in_words(done.status)}")
+        return NoAnswer(said or f"condor_rm: {exit_in_words(done.status)}")
 
     def _description(self, job: BatchJob) -> list[str]:
         each = ".$(NODE)" if job.nodes > 1 else ""

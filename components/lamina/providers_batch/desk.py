@@ -169,7 +169,10 @@ class Desk:
         if not before and not self._unclear and not self._still_to_cancel:
             return None  # all that was ever asked about has ended
         self._asked_at = began
-        listing = self._list(before, timeout)
+        question = self._dialect.list_jobs(before)
+        if question is None:
+            return before
+        listing = self._list(question, timeout)
         if isinstance(listing, NoAnswer):
             if self._health.failed(time.monotonic(), listing.why, interval, random.random()):
                 _log.warning(
@@ -186,6 +189,7 @@ class Desk:
             self._find_unclear(listing, began)
             lingering = {job for job in before if job in listing and listing[job].lingers}
             self._still_to_cancel.update(lingering)
+            self._drop_ended_orders(listing)
         return before
 
     def _follow(
@@ -207,9 +211,9 @@ class Desk:
         if self._still_to_cancel:
             self._cancel_what_is_left(timeout)
 
-    def _list(self, jobs: list[JobId], timeout: float) -> Listing | NoAnswer:
+    def _list(self, question: Invocation, timeout: float) -> Listing | NoAnswer:
         try:
-            return self._dialect.read_list(self._run(self._dialect.list_jobs(jobs), timeout))
+            return self._dialect.read_list(self._run(question, timeout))
         except ChannelError as error:
             return NoAnswer(str(error))
 
@@ -265,6 +269,13 @@ class Desk:
         for name, since in list(self._unclear.items()):
             if began - since > _UNCLEAR_FOR:
                 del self._unclear[name]
+
+    def _drop_ended_orders(self, listing: Listing) -> None:
+        """Order nothing to end any more that has, whatever was answered to the order."""
+        for job in list(self._still_to_cancel):
+            sighting = listing.get(job)
+            if self._ledger.has_ended(job) and not (sighting is not None and sighting.lingers):
+                self._still_to_cancel.discard(job)
 
     def _cancel_what_is_left(self, timeout: float) -> str:
         """Try to; says why it could not be done."""

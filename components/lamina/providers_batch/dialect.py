@@ -66,8 +66,11 @@ class Dialect(Protocol):
         """What came of a submission."""
         ...
 
-    def list_jobs(self, jobs: Collection[JobId]) -> Invocation:
-        """The one query for all jobs of this user, at least these; asked each interval."""
+    def list_jobs(self, jobs: Collection[JobId]) -> Invocation | None:
+        """The one query for all jobs of this user, at least these; asked each interval.
+
+        None where there are none of these, and the others cannot be asked about.
+        """
         ...
 
     def read_list(self, done: Completed) -> Listing | NoAnswer:

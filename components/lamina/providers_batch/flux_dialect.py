@@ -17,12 +17,13 @@ from lamina.providers_batch.answers import (
     Invocation,
     Listing,
     NoAnswer,
-    Refused,
     Sighting,
     SubmitAnswer,
+    says_only,
+    turned_down,
 )
 from lamina.providers_batch.dialect import BatchJob
-from lamina.providers_batch.scripts import short_name, written
+from lamina.providers_batch.scripts import opening_output, short_name, written
 from lamina.vocabulary import JobId, exit_in_words
 
 __all__ = ["FluxDialect", "flux_directives"]
@@ -116,9 +117,7 @@ class FluxDialect:
             f"# flux: --job-name={job.name}",
             "# flux: --output=/dev/null --error=/dev/null",
         )
-        opened = f"exec >{shlex.quote(str(job.stdout))} 2>{shlex.quote(str(job.stderr))}"
-        evolved = attrs.evolve(job, worker_init=f"{opened}\n{job.worker_init}")
-        return written(lines, self.scheduler_options, evolved)
+        return written(lines, self.scheduler_options, opening_output(job))
 
     def submit(self, script: str, path: Path) -> Invocation:
         """The script is a file; Flux keeps a copy."""
@@ -128,9 +127,7 @@ class FluxDialect:
         """The answer is the job's id on a line of its own."""
         said = done.stderr.strip() or done.stdout.strip()
         if done.status != 0:
-            if any(words in said for words in _NOT_NOW):
-                return NoAnswer(said)
-            return Refused(said)
+            return turned_down(said, not_now=_NOT_NOW)
         lines = done.stdout.split()
         job = _plain(lines[-1]) if lines else ""
         if not _ID.fullmatch(job):
@@ -170,13 +167,11 @@ class FluxDialect:
 
     def read_cancel(self, done: Completed) -> NoAnswer | None:
         """Jobs that have ended, or that nobody knows, are no failure."""
-        if done.status == 0:
+        said = done.stderr.strip()
+        silent = any(words in said for words in _NOT_NOW)
+        if done.status == 0 or (says_only(said, _GONE) and not silent):
             return None
-        said = [line for line in done.stderr.splitlines() if line.strip()]
-        heard = [any(words in line for words in _GONE) for line in said]
-        if said and all(heard) and not any(words in done.stderr for words in _NOT_NOW):
-            return None
-        return NoAnswer("\n".join(said) or f"flux cancel: {exit_in_words(done.status)}")
+        return NoAnswer(said or f"flux cancel: {exit_in_words(done.status)}")
 
 
 def _plain(job: str) -> str:

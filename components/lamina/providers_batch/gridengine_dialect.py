@@ -6,7 +6,6 @@ file, which ``qacct`` reads and to which it is written some seconds later.
 
 import math
 import re
-import shlex
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
@@ -23,10 +22,11 @@ from lamina.providers_batch.answers import (
     NotKept,
     Sighting,
     SubmitAnswer,
-    refusal,
+    says_only,
+    turned_down,
 )
 from lamina.providers_batch.dialect import BatchJob
-from lamina.providers_batch.scripts import clock, directive, short_name, written
+from lamina.providers_batch.scripts import clock, directive, opening_output, short_name, written
 from lamina.vocabulary import JobId, exit_in_words
 
 __all__ = ["GridEngineDialect", "grid_engine_directives"]
@@ -41,6 +41,7 @@ _NOT_NOW = ("commlib error", "unable to contact qmaster", "can't resolve", "unab
 _PERHAPS = ("timeout", "got no response", "got max. unheard")
 # What is said where a limit on the number of jobs is reached.
 _LATER = ("jobs are allowed",)
+_HEARD = ("does not exist", "has registered the job", "has deleted job", "already in del")
 
 # The numbers that qacct gives in its line `failed`, where they are an end and not a failure.
 _LIMIT = (37,)  # a limit of time or memory was enforced
@@ -93,12 +94,7 @@ class GridEngineDialect:
             "#$ -j y",
             *self.directives,
         )
-        opened = f"exec >{shlex.quote(str(job.stdout))} 2>{shlex.quote(str(job.stderr))}"
-        return written(
-            lines,
-            self.scheduler_options,
-            attrs.evolve(job, worker_init=f"{opened}\n{job.worker_init}"),
-        )
+        return written(lines, self.scheduler_options, opening_output(job))
 
     def submit(self, script: str, path: Path) -> Invocation:
         """The script is read from stdin, so it need not exist where qsub runs."""
@@ -108,10 +104,7 @@ class GridEngineDialect:
         """The id, perhaps behind warnings."""
         said = done.stderr.strip() or done.stdout.strip()
         if done.status != 0:
-            perhaps = any(words in said for words in _PERHAPS)
-            if perhaps or any(words in said for words in _NOT_NOW):
-                return NoAnswer(said, perhaps)
-            return refusal(said, _LATER)
+            return turned_down(said, not_now=_NOT_NOW, perhaps=_PERHAPS, later=_LATER)
         match = _ID.fullmatch(done.stdout.strip().rpartition("\n")[2].strip())
         if match is None:
             return NoAnswer(f"qsub has printed no job id: {done.stdout.strip()!r}", True)
@@ -142,7 +135,11 @@ class GridEngineDialect:
         return found
 
     def look_up(self, jobs: Sequence[JobId]) -> Sequence[Invocation]:
-        """One command for each: qacct takes one number."""
+        """One command for each job.
+
+        Of several numbers qacct reads one only, and a pattern of names would have it print all
+        jobs of such a name that the site has ever run.
+        """
         return [Invocation(("qacct", "-j", job)) for job in jobs]
 
     def read_look_up(self, done: Completed) -> Listing | NoAnswer | NotKept:
@@ -168,11 +165,7 @@ class GridEngineDialect:
     def read_cancel(self, done: Completed) -> NoAnswer | None:
         """Jobs that nobody knows have ended; those are told on stdout or stderr."""
         said = f"{done.stdout}{done.stderr}".strip()
-        if done.status == 0:
-            return None
-        lines = [line for line in said.splitlines() if line.strip()]
-        heard = ("does not exist", "has registered the job", "has deleted job", "already in del")
-        if lines and all(any(words in line for words in heard) for line in lines):
+        if done.status == 0 or says_only(said, _HEARD):
             return None
         return NoAnswer(said or f"qdel: {exit_in_words(done.status)}")
 
@@ -219,6 +212,9 @@ def _ended(record: dict[str, str]) -> JobStatus:
     number = int(failed) if failed.isdigit() else -1
     status = record["exit_status"].split()[:1]
     code = int(status[0]) if status and status[0].isdigit() else None
+    if number == 0 and code == 0 and _left_no_trace(record):
+        reason = "it was deleted by force, and nobody has seen it end"
+        return JobStatus(state=JobState.CANCELLED, reason=reason)
     if number == 0 and code is not None:
         state = JobState.COMPLETED if code == 0 else JobState.FAILED
         return JobStatus(state=state, reason=exit_in_words(code), exit_code=code)
@@ -239,6 +235,15 @@ def _ended(record: dict[str, str]) -> JobStatus:
     state = JobState.NODE_FAIL if number in _HOST_LOST else JobState.FAILED
     # Its exit status of 0 means that nobody knows.
     return JobStatus(state=state, reason=said, exit_code=code or None)
+
+
+def _left_no_trace(record: dict[str, str]) -> bool:
+    """Whether it is said to have run without any use of the machine, which no process does.
+
+    So looks a job that was taken from the list while its host was away (``qdel -f``).
+    """
+    used = [record.get(name, "?") for name in ("ru_minflt", "ru_maxrss", "ru_utime", "ru_stime")]
+    return all(re.fullmatch(r"0(\.0*)?[a-zA-Z]?", one) for one in used)
 
 
 def _of_limit(record: dict[str, str]) -> JobState:

@@ -22,9 +22,13 @@ from lamina.vocabulary import JobId, exit_in_words
 
 __all__ = ["Ledger"]
 
-_KEPT = 1000  # jobs that have ended are forgotten beyond so many, the oldest first
+_KEPT = 1000  # jobs that have ended and are not asked about; the oldest are forgotten first
 _SIGNALLED = 128  # exit statuses above this are a shell's word for a signal
 _MAY_COME_BACK = frozenset({JobState.PREEMPTED, JobState.NODE_FAIL})
+
+_FORGOTTEN = JobStatus(
+    state=JobState.GONE, reason="it ended so long ago that nobody knows any more how"
+)
 
 
 @attrs.define
@@ -55,8 +59,15 @@ class Ledger:
         self._entries[job] = _Entry(name, exit_code, now, pending)
 
     def asked_about(self, jobs: Iterable[JobId]) -> bool:
-        """Somebody wants to know of these; True if some of them were not known."""
-        unknown = [job for job in jobs if job not in self._entries]
+        """Somebody wants to know of these; True if some of them were not known.
+
+        Of those that have ended, only so many are kept that nobody asks about any more.
+        """
+        wanted = dict.fromkeys(jobs)
+        idle = [job for job in self._ended if job not in wanted]
+        for job in idle[: max(0, len(idle) - _KEPT)]:
+            del self._ended[job], self._entries[job]
+        unknown = [job for job in wanted if job not in self._entries]
         for job in unknown:
             status = JobStatus(state=JobState.UNKNOWN, reason="nobody has asked about it before")
             self._entries[job] = _Entry("", "", None, status)
@@ -137,7 +148,12 @@ class Ledger:
 
     def status(self, job: JobId) -> JobStatus:
         """Where the job stands."""
-        return self._entries[job].status
+        entry = self._entries.get(job)
+        return _FORGOTTEN if entry is None else entry.status
+
+    def has_ended(self, job: JobId) -> bool:
+        """Whether its end is known."""
+        return job in self._ended
 
     def _see(self, job: JobId, entry: _Entry, status: JobStatus) -> None:
         entry.absent_since = entry.signalled = None
@@ -158,9 +174,6 @@ class Ledger:
         entry.status = status
         entry.absent_since = None
         self._ended[job] = None
-        while len(self._ended) > _KEPT:
-            oldest = next(iter(self._ended))
-            del self._ended[oldest], self._entries[oldest]
 
     def _lacks_exit_code(self, job: JobId) -> bool:
         status = self._entries[job].status

@@ -4,7 +4,6 @@
 """
 
 import re
-import shlex
 from collections.abc import Collection, Hashable, Sequence
 from pathlib import Path
 
@@ -19,10 +18,11 @@ from lamina.providers_batch.answers import (
     NoAnswer,
     Sighting,
     SubmitAnswer,
-    refusal,
+    says_only,
+    turned_down,
 )
 from lamina.providers_batch.dialect import BatchJob
-from lamina.providers_batch.scripts import directive, short_name, written
+from lamina.providers_batch.scripts import directive, opening_output, short_name, written
 from lamina.vocabulary import JobId, exit_in_words
 
 __all__ = ["LsfDialect", "lsf_directives"]
@@ -30,7 +30,7 @@ __all__ = ["LsfDialect", "lsf_directives"]
 LONGEST_NAME = 64  # characters
 _ANSWER = re.compile(r"Job <(\d+)> is submitted")
 _NONE = ("No job found", "No unfinished job found", "No matching job found", "is not found")
-_GONE = (*_NONE, "Job has already finished", "already finished")
+_GONE = (*_NONE, "already finished")
 _NOT_NOW = (
     "LSF is down",
     "Cannot connect to LSF",
@@ -113,9 +113,7 @@ class LsfDialect:
             "#BSUB -o /dev/null",
             *self.directives,
         )
-        opened = f"exec >{shlex.quote(str(job.stdout))} 2>{shlex.quote(str(job.stderr))}"
-        evolved = attrs.evolve(job, worker_init=f"{opened}\n{job.worker_init}")
-        return written(lines, self.scheduler_options, evolved)
+        return written(lines, self.scheduler_options, opening_output(job))
 
     def submit(self, script: str, path: Path) -> Invocation:
         """Bsub reads directives from stdin only."""
@@ -125,9 +123,7 @@ class LsfDialect:
         """The answer ``Job <id> is submitted to queue <name>``."""
         said = done.stderr.strip() or done.stdout.strip()
         if done.status != 0:
-            if any(words in said for words in _NOT_NOW):
-                return NoAnswer(said)
-            return refusal(said, _LATER)
+            return turned_down(said, not_now=_NOT_NOW, later=_LATER)
         match = _ANSWER.search(done.stdout)
         if match is None:
             return NoAnswer(f"bsub has printed no job id: {done.stdout.strip()!r}", True)
@@ -167,12 +163,10 @@ class LsfDialect:
 
     def read_cancel(self, done: Completed) -> NoAnswer | None:
         """Jobs that have ended, or that nobody knows, are no failure."""
-        if done.status == 0:
+        said = done.stderr.strip()
+        if done.status == 0 or says_only(said, _GONE):
             return None
-        said = [line for line in done.stderr.splitlines() if line.strip()]
-        if said and all(any(words in line for words in _GONE) for line in said):
-            return None
-        return NoAnswer("\n".join(said) or f"bkill: {exit_in_words(done.status)}")
+        return NoAnswer(said or f"bkill: {exit_in_words(done.status)}")
 
 
 def _status(state: str, code: str, reason: str) -> JobStatus:

@@ -5,7 +5,6 @@ in its history (``-x``), Torque for a while (``keep_completed``); neither has an
 """
 
 import re
-import shlex
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from pathlib import Path
 
@@ -20,10 +19,11 @@ from lamina.providers_batch.answers import (
     NoAnswer,
     Sighting,
     SubmitAnswer,
-    refusal,
+    says_only,
+    turned_down,
 )
 from lamina.providers_batch.dialect import BatchJob
-from lamina.providers_batch.scripts import clock, directive, short_name, written
+from lamina.providers_batch.scripts import clock, directive, opening_output, short_name, written
 from lamina.vocabulary import ConfigError, JobId, exit_in_words, read_seconds
 
 __all__ = ["PbsDialect", "pbs_directives"]
@@ -106,37 +106,32 @@ class PbsDialect:
             "#PBS -S /bin/bash",
             f"#PBS -N {job.name}",
             "#PBS -m n",
-            "#PBS -j oe",
-            "#PBS -o /dev/null",
             *self.directives,
         )
-        opened = f"exec >{shlex.quote(str(job.stdout))} 2>{shlex.quote(str(job.stderr))}"
         there = 'cd "${PBS_O_WORKDIR:-.}"'
-        return written(
-            lines,
-            self.scheduler_options,
-            attrs.evolve(job, worker_init=f"{opened}\n{there}\n{job.worker_init}"),
-        )
+        return written(lines, self.scheduler_options, opening_output(job, there))
 
     def submit(self, script: str, path: Path) -> Invocation:
-        """The script is named: qsub reads it from stdin too, but its wrappers for Slurm do not."""
-        return Invocation(("qsub", str(path)))
+        """The script is named: qsub reads it from stdin too, but its wrappers for Slurm do not.
+
+        Nor do these heed where the script says that its output should go.
+        """
+        return Invocation(("qsub", "-j", "oe", "-o", "/dev/null", str(path)))
 
     def read_submit(self, done: Completed) -> SubmitAnswer:
         """The id, with the name of the server."""
         said = done.stderr.strip() or done.stdout.strip()
         if done.status != 0:
-            perhaps = any(words in said for words in _PERHAPS)
-            if perhaps or any(words in said for words in _NOT_NOW):
-                return NoAnswer(said, perhaps)
-            return refusal(said, _LATER)
+            return turned_down(said, not_now=_NOT_NOW, perhaps=_PERHAPS, later=_LATER)
         found = done.stdout.strip().rpartition("\n")[2].strip()
         if not _ID.fullmatch(found):
             return NoAnswer(f"qsub has printed no job id: {done.stdout.strip()!r}", True)
         return Accepted(JobId(found))
 
-    def list_jobs(self, jobs: Collection[JobId]) -> Invocation:
+    def list_jobs(self, jobs: Collection[JobId]) -> Invocation | None:
         """These jobs only: without ids qstat would print those of everybody."""
+        if not jobs:
+            return None
         history = ("-x",) if self.history else ()
         return Invocation(("qstat", *history, "-f", *jobs))
 
@@ -145,10 +140,10 @@ class PbsDialect:
 
         A job that has run, and of whose end nothing is told, is left out: its script knows.
         """
-        said = [line for line in done.stderr.splitlines() if line.strip()]
+        said = done.stderr.strip()
         unknown = not said and done.status == UNKNOWN_JOB
-        if done.status != 0 and not unknown and not (said and all(_is_gone(line) for line in said)):
-            return NoAnswer("\n".join(said) or f"qstat: {exit_in_words(done.status)}")
+        if done.status != 0 and not unknown and not says_only(said, _GONE):
+            return NoAnswer(said or f"qstat: {exit_in_words(done.status)}")
         found: Listing = {}
         silent = False
         for job, facts in _jobs(done.stdout):
@@ -176,16 +171,12 @@ class PbsDialect:
 
     def read_cancel(self, done: Completed) -> NoAnswer | None:
         """Jobs that have ended, or that nobody knows, are no failure."""
-        said = [line for line in f"{done.stderr}\n{done.stdout}".splitlines() if line.strip()]
+        said = f"{done.stderr}\n{done.stdout}".strip()
         # Torque's wrappers for Slurm say nothing of such jobs, and something of all else.
         silent = not said and not self.history and done.status > 0
-        if done.status == 0 or silent or (said and all(_is_gone(line) for line in said)):
+        if done.status == 0 or silent or says_only(said, _GONE):
             return None
-        return NoAnswer("\n".join(said) or f"qdel: {exit_in_words(done.status)}")
-
-
-def _is_gone(line: str) -> bool:
-    return any(words in line for words in _GONE)
+        return NoAnswer(said or f"qdel: {exit_in_words(done.status)}")
 
 
 def _jobs(text: str) -> Iterator[tuple[JobId, dict[str, str]]]:

@@ -4,9 +4,11 @@ import re
 import shlex
 from collections.abc import Sequence
 
+import attrs
+
 from lamina.providers_batch.dialect import BatchJob
 
-__all__ = ["clock", "directive", "short_name", "written"]
+__all__ = ["clock", "directive", "opening_output", "short_name", "written"]
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
 _ODD = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -53,6 +55,15 @@ def _only_if(speaks: str, *lines: str) -> list[str]:
     if speaks == "true":
         return list(lines)
     return [f"if {speaks}; then", *(f"    {line}" for line in lines), "fi"]
+
+
+def opening_output(job: BatchJob, *more: str) -> BatchJob:
+    """A job whose script opens its output itself, and says ``more``, before all else.
+
+    For batch systems that would replace something in a path, or bring output only at the end.
+    """
+    opened = f"exec >{shlex.quote(str(job.stdout))} 2>{shlex.quote(str(job.stderr))}"
+    return attrs.evolve(job, worker_init="\n".join((opened, *more, job.worker_init)))
 
 
 def directive(value: object) -> str:

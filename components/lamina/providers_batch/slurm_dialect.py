@@ -20,7 +20,8 @@ from lamina.providers_batch.answers import (
     NotKept,
     Sighting,
     SubmitAnswer,
-    refusal,
+    says_only,
+    turned_down,
 )
 from lamina.providers_batch.dialect import BatchJob
 from lamina.providers_batch.scripts import clock, directive, short_name, written
@@ -110,8 +111,7 @@ REASONS = {
 }
 _HELD = ("JobHeld", "job_requeued_in_held", "launch_failed_requeued_held", "launch failed")
 
-# What sbatch says when the controller could not be asked; the last two leave it open whether
-# the job was taken.
+# What sbatch says when the controller could not be asked; after some of it, it may have the job.
 _NOT_NOW = (
     "Unable to contact slurm controller",
     "slurm backup controller in standby",
@@ -120,10 +120,9 @@ _NOT_NOW = (
     "Connection refused",
     "can't be reached now",
     "Munge",
-    "Socket timed out",
-    "Zero Bytes were transmitted",
 )
-_PERHAPS = _NOT_NOW[-2:]
+_PERHAPS = ("Socket timed out", "Zero Bytes were transmitted")
+_GONE = ("Invalid job id", "already completing")
 # What is said where a limit on the number of jobs is reached.
 _LATER = ("SubmitJobLimit", "SubmitJobsLimit", "MaxSubmitJob")
 
@@ -209,9 +208,7 @@ class SlurmDialect:
         """``id``, or ``id;cluster``."""
         said = done.stderr.strip() or done.stdout.strip()
         if done.status != 0:
-            if any(words in said for words in _NOT_NOW):
-                return NoAnswer(said, any(words in said for words in _PERHAPS))
-            return refusal(said, _LATER)
+            return turned_down(said, not_now=_NOT_NOW, perhaps=_PERHAPS, later=_LATER)
         if self.regex_job_id:
             match = re.search(self.regex_job_id, done.stdout)
             found = match["id"].strip() if match else ""
@@ -284,7 +281,7 @@ class SlurmDialect:
     def read_cancel(self, done: Completed) -> NoAnswer | None:
         """Jobs that have ended, or that nobody knows, are no failure."""
         said = done.stderr.strip()
-        if done.status == 0 or "Invalid job id" in said or "already completing" in said:
+        if done.status == 0 or says_only(said, _GONE):
             return None
         return NoAnswer(said or f"scancel: {exit_in_words(done.status)}")
 

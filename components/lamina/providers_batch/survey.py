@@ -83,7 +83,7 @@ def programs_of(dialect: Dialect) -> list[str]:
         *dialect.cancel([UNKNOWN]),
         *dialect.look_up([UNKNOWN]),
     ]
-    return list(dict.fromkeys(one.program for one in asked))
+    return list(dict.fromkeys(one.program for one in asked if one is not None))
 
 
 def _engine_of(provider: object) -> BatchEngine | None:

@@ -194,6 +194,9 @@ class Desk:
             try:
                 self.cluster.delete(kind, name)
             except ProviderUnavailable as error:
+                # The others have their turn first next time: where this one may not be removed,
+                # as without the right to, it must keep none of them.
+                self._unwanted[kind, name] = self._unwanted.pop((kind, name))
                 return error
             del self._unwanted[kind, name]
         return None

@@ -124,6 +124,32 @@ def test_a_job_is_started_again_after_its_host_was_lost(tmp_path: Path) -> None:
     until(lambda: (tmp_path / "runs").read_text() == "0\n1\n", 60)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_job_that_an_operator_deletes_by_force_is_not_called_a_success(tmp_path: Path) -> None:
+    mine = provider()
+    job = mine.submit(request(tmp_path, "sleep 60"))
+    reaches(mine, job, JobState.RUNNING)
+    operate("gridengine.sh", "crash-exec")
+    run("qdel", "-f", job)
+    status = reaches(mine, job, *ENDED)
+    assert status.state is JobState.CANCELLED
+    assert status.reason == "it was deleted by force, and nobody has seen it end"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_job_that_was_lost_with_its_host_is_told_so_when_that_is_back(tmp_path: Path) -> None:
+    mine = provider(scheduler_options="#$ -r n")
+    job = mine.submit(request(tmp_path, "sleep 60"))
+    reaches(mine, job, JobState.RUNNING)
+    operate("gridengine.sh", "crash-exec")
+    operate("gridengine.sh", "start-exec")
+    status = reaches(mine, job, *ENDED, JobState.NODE_FAIL)
+    assert status.state is JobState.NODE_FAIL
+    assert status.reason == "Grid Engine says 'before writing exit_status'"
+
+
 def test_odd_paths_are_written_to_as_they_are(tmp_path: Path) -> None:
     place = tmp_path / 'a "b" $HOME host:x'
     place.mkdir()

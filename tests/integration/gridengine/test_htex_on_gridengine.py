@@ -1,11 +1,12 @@
 """Programs whose tasks run under a real Grid Engine."""
 
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import wait
+from concurrent.futures import FIRST_EXCEPTION, wait
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -101,6 +102,54 @@ def test_tasks_go_on_while_the_master_is_away(make: Make) -> None:
     operate("gridengine.sh", "start-master")
     assert executor.submit(host_after, 0.0).result(timeout=30)
     assert until(queue) == before
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_block_whose_host_is_lost_is_given_up_and_replaced_when_there_is_a_host(
+    make: Make,
+) -> None:
+    """Grid Engine itself shows the job running for as long as the host is away."""
+    executor = make(heartbeat=2.0, max_blocks=1)
+    futures = [executor.submit(host_after, 0.2) for _ in range(200)]
+    futures[0].result(timeout=30)
+    [lost] = queue()
+    operate("gridengine.sh", "crash-exec")
+    crashed = time.monotonic()
+    # What ran there is known to be lost when the manager has been silent for 4 s.
+    wait(futures, timeout=30, return_when=FIRST_EXCEPTION)
+    assert time.monotonic() - crashed < 15.0
+
+    def end() -> Any:
+        return next((one for one in executor.blocks() if one.job == lost and one.over), None)
+
+    # 4 s until it is told to end, and 68 s of being ended.
+    given_up = until(end, 120.0)
+    assert given_up.state == "node_fail"
+    assert "the batch system is still ending it: it is being deleted" in given_up.reason
+    until(lambda: set(queue()) - {lost}, 60.0)
+    operate("gridengine.sh", "start-exec")
+    failed = [error for future in futures if (error := future.exception(timeout=60))]
+    assert 1 <= len(failed) <= 2  # as many as there are workers
+    assert all(isinstance(error, NodeLost) for error in failed)
+    until(lambda: lost not in queue())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_tasks_go_on_while_the_daemon_of_their_host_is_silent(make: Make) -> None:
+    executor = make()
+    executor.submit(host_after, 0.0).result(timeout=30)
+    before = queue()
+    operate("gridengine.sh", "hang-exec")
+    try:
+        until(lambda: re.search(r"^all\.q@.* a?u$", run("qstat", "-f"), re.MULTILINE))
+        futures = [executor.submit(host_after, 0.2) for _ in range(10)]
+        assert all(future.result(timeout=30) for future in futures)
+        assert queue() == before
+    finally:
+        operate("gridengine.sh", "resume-exec")
+    assert [one.state for one in executor.blocks()] == ["running"]
 
 
 def test_a_program_that_is_killed_while_its_job_waits_leaves_none(tmp_path: Path) -> None:

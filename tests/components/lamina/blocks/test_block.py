@@ -54,7 +54,7 @@ def test_it_stays_until_it_is_drained_lost_or_told_to_end() -> None:
         setattr(block, change, 1.0)
         assert not block.stays
     block = pending()
-    block.order = Order(lost=False, again_at=1.0)
+    block.order = Order(lost=False, given_at=0.0, again_at=1.0)
     assert not block.stays
 
 
@@ -77,7 +77,7 @@ def test_it_proves_itself_once() -> None:
 
 
 def test_an_order_is_given_again_after_twice_the_time_each_time() -> None:
-    order = Order(lost=False, again_at=60.0)
+    order = Order(lost=False, given_at=0.0, again_at=60.0)
     moments = []
     now = 60.0
     for _ in range(6):

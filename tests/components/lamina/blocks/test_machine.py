@@ -198,6 +198,45 @@ def test_a_job_that_goes_on_without_managers_is_cancelled_after_the_grace_period
     assert turns(tell(blocks, 42.0, job0=ended(JobState.CANCELLED))) == [("0", BlockState.LOST)]
 
 
+def test_a_job_whose_end_the_batch_system_does_not_bring_about_is_given_up_and_replaced() -> None:
+    blocks = here(most=1)
+    blocks.manager_went(ZERO, "m0", 10.0)
+    assert cancelled(tell(blocks, 40.0, job0=RUNNING)) == [job("0")]
+    ending = JobStatus(state=JobState.COMPLETING, reason="it is being deleted")
+    assert cancelled(blocks.decide(100.0, Work(2))) == [job("0")]
+    assert turns(tell(blocks, 159.9, job0=ending)) == [("0", BlockState.COMPLETING)]
+    assert blocks.decide(159.9, Work(2)) == []
+    [end] = tell(blocks, 160.0, job0=ending)
+    assert isinstance(end, Turned)
+    assert end.state is BlockState.NODE_FAILED
+    assert end.reason == (
+        "its nodes have left, and 120 s after it was told to end the batch system is still "
+        "ending it: it is being deleted"
+    )
+    assert requests(blocks.decide(160.0, Work(2))) == [ONE]
+    # What becomes of the job later on is no news.
+    assert tell(blocks, 161.0, job0=ended(JobState.CANCELLED)) == []
+
+
+def test_one_that_is_wanted_no_more_is_given_up_as_well_and_that_is_nobody_s_fault() -> None:
+    blocks = here(most=1)
+    blocks.manager_went(ZERO, "m0", 10.0, drained=True)
+    assert cancelled(tell(blocks, 40.0, job0=RUNNING)) == [job("0")]
+    ending = JobStatus(state=JobState.COMPLETING)
+    assert turns(tell(blocks, 160.0, job0=ending)) == [
+        ("0", BlockState.COMPLETING),
+        ("0", BlockState.CANCELLED),
+    ]
+
+
+def test_a_block_that_still_has_a_manager_is_not_given_up_however_long_its_end_takes() -> None:
+    blocks = here(most=1)
+    blocks.give_up()
+    assert cancelled(blocks.decide(10.0, Work(0))) == [job("0")]
+    ending = JobStatus(state=JobState.COMPLETING)
+    assert turns(tell(blocks, 1000.0, job0=ending)) == [("0", BlockState.COMPLETING)]
+
+
 @pytest.mark.parametrize("said", [JobState.SUSPENDED, JobState.UNKNOWN])
 def test_what_is_suspended_or_unknown_is_not_given_up_however_long(said: JobState) -> None:
     blocks = here(most=1)

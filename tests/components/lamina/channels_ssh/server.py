@@ -87,6 +87,9 @@ class Door(paramiko.ServerInterface):
     # What may be done then.
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
+        if self.server.drops_sessions:
+            assert self.transport is not None
+            self.transport.close()
         if kind == "session" and self.server.sessions_left != 0:
             self.server.sessions_left -= 1
             return paramiko.OPEN_SUCCEEDED
@@ -107,7 +110,7 @@ class Door(paramiko.ServerInterface):
         return paramiko.OPEN_SUCCEEDED
 
     def check_port_forward_request(self, address: str, port: int) -> int | bool:
-        if not self.server.forwards:
+        if not self.server.forwards or port in self.server.taken_ports:
             return False
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -336,9 +339,11 @@ class Server:
         self.hangs_up_at = 0
         self.jumps: list[tuple[str, int]] = []
         self.sessions_left = -1
+        self.drops_sessions = False
         self.refuses_commands = False
         self.login_shell = ""
         self.forwards = True
+        self.taken_ports: set[int] = set()
         self.replaces = True
         self.full = False
         self.sftp = True

@@ -180,6 +180,29 @@ def test_a_session_that_is_refused_leaves_the_connection_alone(server: Server) -
     assert server.logins == 1
 
 
+def test_a_host_that_hangs_up_on_each_session_is_not_logged_in_to_again_and_again(
+    server: Server,
+) -> None:
+    server.drops_sessions = True
+    channel = server.channel()
+    with pytest.raises(ConnectionFailed, match="opening a session"):
+        channel.run(["true"], timeout=PATIENCE)
+    assert server.logins == 2
+    server.drops_sessions = False
+    assert channel.run(["true"], timeout=PATIENCE).status == 0
+
+
+def test_a_command_has_its_whole_time_however_long_the_login_took(server: Server) -> None:
+    server.steps = ["keyboard-interactive"]
+    began = time.monotonic()
+
+    def prompt(question: str) -> str:
+        until(lambda: time.monotonic() - began > 1.5)  # somebody looks for the phone
+        return "correct horse"
+
+    assert server.channel(prompt=prompt).run(["true"], timeout=1.0).status == 0
+
+
 class Gate:
     """Hands on everything to a port, until it holds it back."""
 

@@ -100,6 +100,18 @@ def test_after_a_cut_it_is_open_again_at_the_same_port(
     channel.close()
 
 
+def test_a_way_whose_port_was_taken_meanwhile_keeps_no_other_from_being_opened_again(
+    server: Server, echo: Echo
+) -> None:
+    channel = server.channel(tunnel="loopback")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken, free = channel.forward(other.getsockname()[1]), channel.forward(echo.port)
+        server.taken_ports = {taken.port}
+        server.cut()
+        until(lambda: said_back(free))
+    channel.close()
+
+
 def test_it_is_tried_again_until_the_host_is_back(server: Server, echo: Echo) -> None:
     channel = server.channel(tunnel="loopback")
     forward = channel.forward(echo.port)

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
+from lamina.blocks import BlockKeeper, SubmitBlock, Work
 from lamina.channels import ChannelError, CommandLost, Completed, LocalChannel
 from lamina.providers import (
     TERMINAL_STATES,
@@ -18,6 +19,7 @@ from lamina.providers import (
     Luggage,
     ProviderUnavailable,
 )
+from lamina.scaling import HtexAutoScale, Off
 from lamina.vocabulary import BlockId, ConfigError, JobId
 from tests.fakes.kubernetes_api import until
 
@@ -31,6 +33,10 @@ class Far:
     cut: bool = False
     loses: str = ""
     """A command with this in it is run, and its answer is lost."""
+    put_fails: BaseException | None = None
+    """What the next file that is brought there ends with."""
+    asked: int = 0
+    """Commands that were run, or could not be."""
     there: LocalChannel = attrs.field(factory=LocalChannel)
 
     def run(
@@ -41,6 +47,7 @@ class Far:
         env: Mapping[str, str] | None = None,
         timeout: float,
     ) -> Completed:
+        self.asked += 1
         self.must_be_whole()
         done = self.there.run(command, stdin=stdin, env=env, timeout=timeout)
         if self.loses and self.loses in " ".join(command):
@@ -50,6 +57,9 @@ class Far:
 
     def put(self, local: Path, remote: str) -> None:
         self.must_be_whole()
+        error, self.put_fails = self.put_fails, None
+        if error is not None:
+            raise error
         self.there.put(local, remote)
 
     def get(self, remote: str, local: Path) -> None:
@@ -195,6 +205,65 @@ def test_a_block_that_was_started_without_an_answer_is_ended(tmp_path: Path, pla
     job = mine.submit(request(tmp_path, "true"))
     until(lambda: not os.path.exists(f"/proc/{pid}"))
     assert reaches(mine, job).state is JobState.COMPLETED
+
+
+def test_nothing_is_left_of_a_block_that_could_not_be_brought_there(
+    tmp_path: Path, places: Path
+) -> None:
+    far = Far(put_fails=ChannelError("copying", "the disk is full"))
+    mine = AdHocProvider(channels=[far])
+    with pytest.raises(ProviderUnavailable, match="the disk is full"):
+        mine.submit(request(tmp_path, "true"))
+    [half] = places.iterdir()
+    job = mine.submit(request(tmp_path, "true"))
+    assert not half.exists()
+    assert reaches(mine, job).state is JobState.COMPLETED
+    assert not list(places.iterdir())
+
+
+def test_an_error_of_ours_takes_no_host_away(tmp_path: Path) -> None:
+    far = Far(put_fails=OSError("no space left for a temporary file"))
+    mine = AdHocProvider(channels=[far])
+    with pytest.raises(OSError, match="no space left"):
+        mine.submit(request(tmp_path, "true"))
+    assert reaches(mine, mine.submit(request(tmp_path, "true"))).state is JobState.COMPLETED
+
+
+def test_what_a_block_has_not_written_hinders_nobody_from_clearing_it_away(
+    tmp_path: Path, places: Path
+) -> None:
+    mine = AdHocProvider(channels=[Far()])
+    job = mine.submit(request(tmp_path, f"rm {places}/*/out; echo no >&2"))
+    assert reaches(mine, job).state is JobState.COMPLETED
+    assert (tmp_path / "err").read_text() == "no\n"
+    assert not list(places.iterdir())
+
+
+def test_hosts_that_refuse_are_asked_ever_more_seldom(tmp_path: Path) -> None:
+    """An hour as the keeper of an executor's blocks spends it, looking every second."""
+    far = Far(cut=True)
+    mine = AdHocProvider(channels=[far])
+    keeper = BlockKeeper(
+        strategy=HtexAutoScale(),
+        errors=Off(),
+        init_blocks=1,
+        min_blocks=1,
+        max_blocks=1,
+        parallelism=1.0,
+        slots_per_block=1,
+        max_idletime=60.0,
+    )
+    asked_at = []
+    for now in range(3600):
+        for effect in keeper.decide(float(now), Work(10)):
+            assert isinstance(effect, SubmitBlock)
+            asked_at.append(now)
+            with pytest.raises(ProviderUnavailable) as refused:
+                mine.submit(request(tmp_path, "true"))
+            keeper.not_taken(effect.block, float(now), str(refused.value))
+    assert asked_at == [0, 5, 15, 35, 75, 155, 315, 635, 1235, 1835, 2435, 3035]
+    assert far.asked == len(asked_at)
+    assert not keeper.failed
 
 
 def test_a_block_whose_directory_is_gone_is_gone(tmp_path: Path, places: Path) -> None:

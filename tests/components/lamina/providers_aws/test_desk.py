@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import attrs
 import pytest
@@ -63,3 +63,37 @@ def test_what_was_started_without_an_answer_is_ended_when_it_shows(machines: Mac
     desk.poll([known])
     assert lost._state.name == "terminated"
     assert desk.poll([known])[known].state is JobState.RUNNING
+
+
+def test_a_block_has_not_ended_for_good_before_its_machines_are_given_back(
+    machines: Machines,
+) -> None:
+    desk = made(machines)
+
+    @attrs.define(eq=False)
+    class Away(Cloud):
+        """Answers questions, and hears no order."""
+
+        away: bool = True
+
+        def terminate(self, names: Collection[str]) -> None:
+            if self.away:
+                raise ProviderUnavailable("EC2", "it is away")
+            super().terminate(names)
+
+    away = Away("us-east-2", None, None, 5.0)
+    away.run = desk.cloud.run
+    desk.cloud = away
+    job = desk.submit(request(), "ends")
+
+    def unheard() -> bool:
+        try:
+            return desk.poll([job])[job].state.terminal
+        except ProviderUnavailable:
+            return True
+
+    until(unheard)
+    with pytest.raises(ProviderUnavailable, match="it is away"):
+        desk.poll([job])
+    away.away = False
+    assert desk.poll([job])[job].state.terminal

@@ -19,6 +19,7 @@ from lamina.providers import (
 from lamina.providers_batch.answers import Invocation, Listing, Sighting
 from lamina.providers_batch.desk import Desk, desk_of
 from lamina.providers_batch.gridengine_dialect import GridEngineDialect
+from lamina.providers_batch.pbs_dialect import PbsDialect
 from lamina.providers_batch.slurm_dialect import SlurmDialect
 from lamina.vocabulary import JobId
 from tests.fakes.channels import ScriptedChannel, said
@@ -250,6 +251,41 @@ def test_an_order_to_end_that_got_no_answer_is_given_again() -> None:
     at.poll([JobId("1")], **{**RUNS, "interval": 1e-9})
     at.poll([JobId("1")], **{**RUNS, "interval": 1e-9})
     assert channel.asked_of("scancel") == [("scancel", "1")] * 3
+
+
+def test_an_order_whose_answer_makes_no_sense_is_given_until_the_job_has_ended() -> None:
+    nonsense = said(stderr="welcome to our new machine", status=1)
+    channel = ScriptedChannel(
+        sbatch=said("1\n"),
+        squeue=said("1|RUNNING|None|a\n"),
+        scancel=nonsense,
+        sacct=NO_ACCOUNTING,
+    )
+    at = desk(channel)
+    submitted(at, "1")
+    with pytest.raises(ProviderUnavailable, match="welcome"):
+        at.cancel([JobId("1")], 5.0)
+    now_and_then(channel, squeue=said("1|CANCELLED|None|a\n"))
+    for _ in range(5):
+        at.poll([JobId("1"), JobId("2")], **{**RUNS, "interval": 1e-9})
+    assert len(channel.asked_of("scancel")) == 1
+
+
+def test_where_all_jobs_have_ended_pbs_is_not_asked_for_those_of_everybody() -> None:
+    channel = ScriptedChannel(
+        qsub=said("1.pbs\n"), qstat=said("Job Id: 1.pbs\n    job_state = F\n"), qdel=said()
+    )
+    dialect = PbsDialect(history=True)
+    at = desk_of(dialect, channel)
+    asked = Invocation(("qsub",), "the script")
+    assert at.submit(dialect, "0", "name", asked, "/there/1.ec", 5.0) == "1.pbs"
+    channel.answers["qsub"] = CommandTimeout("qsub", 5.0)
+    with pytest.raises(ProviderUnavailable):
+        at.submit(dialect, "1", "other", asked, "/there/2.ec", 5.0)
+    for _ in range(3):
+        states = at.poll([JobId("1.pbs")], **{**RUNS, "interval": 1e-9})
+        assert states[JobId("1.pbs")].state.terminal
+    assert channel.asked_of("qstat") == [("qstat", "-x", "-f", "1.pbs")]
 
 
 def test_many_jobs_are_cancelled_by_several_commands() -> None:

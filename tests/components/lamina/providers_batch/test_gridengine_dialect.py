@@ -166,6 +166,21 @@ def test_a_limit_of_memory_is_told_from_one_of_time(
     assert found[JobId("2")].status.state is expected
 
 
+def test_who_used_nothing_at_all_was_deleted_by_force_and_is_no_success() -> None:
+    # Real.
+    used = "ru_utime     0.000s\nru_stime     0.000s\nru_maxrss    0.000B\nru_minflt    0       \n"
+    record = RECORD.format(failed="0    ", status="0")
+    found = PLAIN.read_look_up(said(record.replace("ru_wallclock", f"{used}ru_wallclock")))
+    assert isinstance(found, dict)
+    assert found[JobId("2")].status == JobStatus(
+        state=JobState.CANCELLED, reason="it was deleted by force, and nobody has seen it end"
+    )
+    ran = used.replace("ru_minflt    0 ", "ru_minflt    702 ")
+    found = PLAIN.read_look_up(said(record.replace("ru_wallclock", f"{ran}ru_wallclock")))
+    assert isinstance(found, dict)
+    assert found[JobId("2")].status.state is JobState.COMPLETED
+
+
 def test_the_last_record_of_a_job_counts() -> None:
     first = RECORD.format(failed="25 : rescheduling", status="0")
     found = PLAIN.read_look_up(said(first + RECORD.format(failed="0", status="0")))

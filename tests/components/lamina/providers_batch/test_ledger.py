@@ -188,8 +188,20 @@ def test_ended_jobs_are_forgotten_in_the_end() -> None:
         job = JobId(str(number))
         ledger.submitted(job, "", "", 0.0)
         ledger.listed(1.0, {job: seen(JobState.COMPLETED)})
+    assert not ledger.asked_about([JobId("2999")])
+    assert ledger.status(JobId("0")).state is JobState.GONE
     assert ledger.asked_about([JobId("0")])
     assert not ledger.asked_about([JobId("2999")])
+
+
+def test_no_end_is_forgotten_before_it_was_told_however_many_come_at_once() -> None:
+    ledger = Ledger()
+    jobs = [JobId(str(number)) for number in range(3000)]
+    for job in jobs:
+        ledger.submitted(job, "", "", 0.0)
+    ledger.asked_about(jobs)
+    ledger.listed(1.0, {job: seen(JobState.COMPLETED) for job in jobs})
+    assert {ledger.status(job).state for job in jobs} == {JobState.COMPLETED}
 
 
 @pytest.mark.parametrize("seed", range(40))

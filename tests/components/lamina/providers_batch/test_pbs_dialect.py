@@ -116,7 +116,9 @@ def test_the_commands_name_their_jobs() -> None:
     assert [one.command for one in PRO.cancel(jobs)] == [("qdel", "7.pbs", "8.pbs")]
     assert list(PRO.look_up(jobs)) == []
     assert PRO.read_look_up(said()) == {}
-    assert PRO.submit("script", Path("/x y")) == Invocation(("qsub", "/x y"))
+    assert PRO.submit("script", Path("/x y")) == Invocation(
+        ("qsub", "-j", "oe", "-o", "/dev/null", "/x y")
+    )
     assert (PRO.name, TORQUE.name) == ("PBS Pro", "Torque")
     assert PRO.kinship != TORQUE.kinship
     assert len(PRO.job_name("lamina.htex.block-0", "12345678")) <= 15

@@ -4,7 +4,13 @@ from pathlib import Path
 import pytest
 
 from lamina.providers_batch.dialect import BatchJob
-from lamina.providers_batch.scripts import clock, directive, short_name, written
+from lamina.providers_batch.scripts import (
+    clock,
+    directive,
+    opening_output,
+    short_name,
+    written,
+)
 
 
 def job(place: Path, command: str, worker_init: str = "") -> BatchJob:
@@ -92,3 +98,11 @@ def test_names_are_short_enough_and_end_with_the_token(
 ) -> None:
     assert short_name(wanted, "abcd", longest) == name
     assert len(name) <= longest
+
+
+def test_a_script_may_open_its_output_before_all_else(tmp_path: Path) -> None:
+    (place := tmp_path / "a 'b' $HOME").mkdir()
+    made = opening_output(job(place, "echo ran; echo bad >&2", "echo init"), "echo more")
+    assert run(written([], "", made)).stdout == ""
+    assert (place / "out").read_text() == "more\ninit\nran\n"
+    assert (place / "err").read_text() == "bad\n"

@@ -190,6 +190,8 @@ def test_an_end_that_came_first_is_no_failure_to_cancel() -> None:
     assert PLAIN.read_cancel(said()) is None
     gone = "scancel: error: Kill job error on job id 7: Invalid job id specified"
     assert PLAIN.read_cancel(said(stderr=gone, status=1)) is None
+    both = f"{gone}\nscancel: error: Kill job error on job id 8: Unable to contact controller"
+    assert PLAIN.read_cancel(said(stderr=both, status=1)) == NoAnswer(both)
     assert PLAIN.read_cancel(said(stderr="Unable to contact", status=1)) == NoAnswer(
         "Unable to contact"
     )
