@@ -12,7 +12,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from lamina.memo_log.files import open_own
 from lamina.memo_log.sieve import Sieve
@@ -55,6 +55,10 @@ class Where(NamedTuple):
     size: int
 
 
+_Place: TypeAlias = tuple[int, float, int, int]
+"""A Where with the number of the log in the place of its name, as the tables have it."""
+
+
 class Found(NamedTuple):
     """A result that was found in a log, or put there."""
 
@@ -90,8 +94,8 @@ class Index:
         self._ids: dict[str, int] = {}
         self._names: dict[int, str] = {}
         self._covered: dict[str, int] = {}
-        self._recent: dict[str, deque[Where]] = {}
-        self._fresh: dict[bytes, tuple[int, float, int, int]] = {}
+        self._recent: dict[str, deque[_Place]] = {}
+        self._fresh: dict[bytes, _Place] = {}
         self._sieve = Sieve()  # of what is in the next two
         self._private: sqlite3.Connection | None = None
         self._published: sqlite3.Connection | None = None
@@ -130,7 +134,7 @@ class Index:
         for function, log, at, start, size in published.execute("SELECT * FROM recent"):
             if log in self._names:
                 calls = self._recent.setdefault(function, deque(maxlen=RECENT))
-                calls.append(Where(self._names[log], at, start, size))
+                calls.append((log, at, start, size))
         self.rows, sieve = published.execute("SELECT results, sieve FROM facts").fetchone()
         try:
             self._sieve.merge(sieve)
@@ -157,9 +161,7 @@ class Index:
         self._spill()
         logs = [(number, name, self._covered[name]) for name, number in self._ids.items()]
         recent = [
-            (function, self._ids[one.log], one.at, one.start, one.size)
-            for function, calls in self._recent.items()
-            for one in calls
+            (function, *place) for function, calls in self._recent.items() for place in calls
         ]
         rows = self.rows + self.unpublished
         return Snapshot(self.unpublished, rows, logs, recent, self._sieve.packed())
@@ -226,11 +228,12 @@ class Index:
             held = self._fresh.get(key)
             if len(self._fresh) >= FRESH or (held is not None and held[0] != number):
                 self._spill()
-            self._fresh[key] = (number, at, start, size)
+            place = (number, at, start, size)
+            self._fresh[key] = place
             calls = self._recent.get(function)
             if calls is None:
                 calls = self._recent[function] = deque(maxlen=RECENT)
-            calls.append(Where(log, at, start, size))
+            calls.append(place)
             self.unpublished += 1
 
     def find(self, key: bytes) -> list[Where]:
@@ -239,9 +242,9 @@ class Index:
         Raises:
             IndexUnusable: The published one is broken.
         """
-        found: dict[int, tuple[float, int, int]] = {}
+        found: dict[int, _Place] = {}
         if (held := self._fresh.get(key)) is not None:
-            found[held[0]] = held[1:]
+            found[held[0]] = held
         passes = key in self._sieve  # a query costs ten times as much
         for source in (self._private, self._published):
             if source is not None and passes:
@@ -249,16 +252,19 @@ class Index:
                     rows = source.execute(_GET, (key,)).fetchall()
                 except sqlite3.DatabaseError as error:
                     raise IndexUnusable(str(error)) from error
-                for log, *place in rows:
-                    found.setdefault(log, tuple(place))
+                for place in rows:
+                    found.setdefault(place[0], place)
         if not found:
             return []
-        places = [Where(self._names[log], *place) for log, place in found.items()]
-        return sorted(places, key=lambda one: one.at, reverse=True)
+        return sorted(map(self._where, found.values()), key=lambda one: one.at, reverse=True)
 
     def recent(self, function: str) -> Iterable[Where]:
         """Where the latest calls of a function are."""
-        return tuple(self._recent.get(function, ()))
+        return tuple(map(self._where, self._recent.get(function, ())))
+
+    def _where(self, place: _Place) -> Where:
+        log, at, start, size = place
+        return Where(self._names[log], at, start, size)
 
     def close(self) -> None:
         """Let go of all files. A second call does nothing."""

@@ -111,11 +111,12 @@ class LogWriter:
         """
         if not self._waiting:
             return
-        data = memoryview(b"".join(self._waiting))
+        data = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
         self._waiting, self._held = [], 0
         try:
-            while data:
-                data = data[os.write(self._handle, data) :]
+            written = os.write(self._handle, data)
+            while written < len(data):
+                written += os.write(self._handle, memoryview(data)[written:])
         except OSError:
             self.end = os.fstat(self._handle).st_size
             raise
