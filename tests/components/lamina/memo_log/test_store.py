@@ -202,6 +202,33 @@ def test_the_index_is_written_during_a_long_run_too(tmp_path: Path) -> None:
     assert known(tmp_path / "001", 61) == list(range(60))
 
 
+def test_the_index_is_never_far_behind(tmp_path: Path) -> None:
+    store = opened(tmp_path / "000", index_after=2)
+    behind = []
+    for number in range(700):
+        store.put([result(number)])
+        store._wait_for_publisher()
+        index = store._index
+        assert index is not None
+        behind.append(index.unpublished - max(50, index.rows // 10))
+    assert max(behind) <= 0
+    store.close()
+
+
+def test_an_index_that_breaks_while_the_next_one_is_written_is_made_anew(tmp_path: Path) -> None:
+    fill(tmp_path / "000", *range(5000), index_after=1)
+    index = tmp_path / "memo.index"
+    whole = index.read_bytes()
+    index.write_bytes(whole[:40960] + b"\xff" * (len(whole) - 40960))
+    store = opened(tmp_path / "001", index_after=2)
+    for number in range(5000, 5600):
+        store.put([result(number)])
+        assert had(store, number - 5000)
+    assert all(had(store, number) for number in range(5600))
+    store.close()
+    assert known(tmp_path / "002", 5601) == list(range(5600))
+
+
 def test_the_index_may_live_elsewhere(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere" / "deep"
     fill(tmp_path / "000", 0, index_after=1, index_dir=elsewhere)
