@@ -21,6 +21,7 @@ import pathlib
 import struct
 import types
 import uuid
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -138,11 +139,16 @@ def _builtin(rule: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
             return _enum(value)
         if dataclasses.is_dataclass(kind) or attrs.has(kind):
             raise MemoKeyError(type_name(kind), "", "it is a container with fields besides")
-        if getattr(value, "__dict__", None):
+        if getattr(value, "__dict__", None) or _has_slots(kind):
             raise MemoKeyError(type_name(kind), "", "it has attributes besides its content")
         return rule(value)
 
     return careful
+
+
+@functools.lru_cache(4096)
+def _has_slots(kind: type) -> bool:
+    return any(vars(one).get("__slots__") for one in kind.__mro__)
 
 
 def _enum(value: enum.Enum) -> bytes:
@@ -204,11 +210,26 @@ def _sequence(value: Any) -> bytes:
 @id_for_memo.register(dict)
 @_builtin
 def _dict(value: Any) -> bytes:
-    pairs = [
+    return digest(sorted(_pairs(value)))
+
+
+def _pairs(value: dict[Any, Any]) -> list[bytes]:
+    return [
         part_of(key, ".keys()") + part_of(part, f"[{str(key)[:40]!r}]")
         for key, part in value.items()
     ]
-    return digest(sorted(pairs))
+
+
+@id_for_memo.register(OrderedDict)
+@_builtin
+def _ordered_dict(value: Any) -> bytes:
+    return digest(_pairs(value))  # two of them are equal only in the same order
+
+
+@id_for_memo.register(defaultdict)
+@_builtin
+def _default_dict(value: Any) -> bytes:
+    return digest((part_of(value.default_factory, ".default_factory"), *sorted(_pairs(value))))
 
 
 @id_for_memo.register
