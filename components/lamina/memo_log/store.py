@@ -15,6 +15,7 @@ from lamina.memo_log.committer import Committer
 from lamina.memo_log.files import Log
 from lamina.memo_log.finding import CHECKPOINT_DIR, Resume, logs_to_read
 from lamina.memo_log.forms import Header
+from lamina.memo_log.framing import LARGEST
 from lamina.memo_log.index import Found, Index, IndexUnusable, Where
 from lamina.memo_log.logs import open_logs, read_log
 from lamina.memo_log.writer import LARGE, LogWriter
@@ -34,6 +35,14 @@ _MEANWHILE = 25  # times index_after, from which the index is written during a r
 _SHARE = 10  # of what is indexed, one part in so many may be new before it is written again
 
 
+def _large(given: int | str) -> int:
+    size = read_bytes(given, what="large")
+    if size > LARGEST // 2:  # with its words it has to fit into a frame
+        msg = f'large is {given!r:.100}; it must be "512 MiB" or less, for what lies in the log'
+        raise ConfigError(msg)
+    return size
+
+
 class LogResultStore:
     """Keeps results in ``checkpoint/results.log`` of each run's directory.
 
@@ -45,7 +54,7 @@ class LogResultStore:
         interval: Seconds, or text with a unit.
         resume: Which runs' results can be had: ``"last"`` (the last run below the same
             ``run_dir``, and those before it), a list of directories, or None.
-        large: Bytes from which a result has a file of its own beside the log.
+        large: Bytes from which a result has a file of its own beside the log; 512 MiB at most.
         index_dir: Where the index of all logs is; None for the ``run_dir``. It can be removed at
             any time.
         index_after: Results that are in no index, from which one is written at the beginning and
@@ -75,7 +84,7 @@ class LogResultStore:
         self.durability: Durability = durability
         self.interval = read_seconds(interval, what="interval")
         self.resume: Resume = resume
-        self.large = read_bytes(large, what="large")
+        self.large = _large(large)
         self.index_dir = index_dir
         self.index_after = index_after
         self._lock = threading.RLock()  # of everything below

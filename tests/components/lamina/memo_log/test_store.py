@@ -1,5 +1,6 @@
 import logging
 import os
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -318,6 +319,21 @@ def test_more_logs_than_may_be_open_are_read_all_the_same(tmp_path: Path) -> Non
     store.close()
 
 
+def test_more_runs_than_files_may_be_open_are_begun_with(tmp_path: Path) -> None:
+    for number in range(60):
+        fill(tmp_path / f"{number:03d}", number, resume=None)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 40, before[1])
+    )
+    try:
+        store = opened(tmp_path / "100")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert all(had(store, number) for number in range(60))
+    store.close()
+
+
 def test_what_cannot_be_written_is_an_error_and_the_store_goes_on(tmp_path: Path) -> None:
     store = opened(tmp_path / "000")
     store.put([result(0)])
@@ -351,6 +367,7 @@ def test_settings_that_cannot_work_are_refused() -> None:
         ({"resume": "runinfo"}, r"or a list, as \['runinfo'\]"),
         ({"interval": "soon"}, "interval is"),
         ({"large": "x"}, "large is"),
+        ({"large": "1 GiB"}, "512 MiB"),
     ):
         with pytest.raises(ConfigError, match=says):
             LogResultStore(**options)
