@@ -5,9 +5,10 @@ import netrc
 import os
 import secrets
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 import attrs
@@ -16,6 +17,8 @@ from lamina.staging import PAUSES, Direction, Mode, Place, mode_named, persist
 from lamina.vocabulary import ConfigError, File, StagingFailed
 
 __all__ = ["FTPStaging"]
+
+T = TypeVar("T")
 
 _SCHEMES = frozenset({"ftp", "ftps"})
 _BLOCK = 2**18  # bytes
@@ -27,7 +30,8 @@ class FTPStaging:
     """``ftp:`` and ``ftps:`` (FTP over TLS, by AUTH TLS): RETR and STOR, in passive mode.
 
     Who logs in is said by the URL, else by ``netrc`` of the host where the transfer runs, else
-    it is ``anonymous``. What breaks off is continued.
+    it is ``anonymous``. What breaks off is continued where the server tells, by MDTM and SIZE, that
+    it still has the same file; elsewhere it is begun anew.
 
     Args:
         mode: ``"separate"``, by a task of its own, or ``"in-task"``.
@@ -76,13 +80,8 @@ class FTPStaging:
 
         def ask(_: int) -> str | None:
             with self._connection(file) as server:
-                try:
-                    changed = server.voidcmd(f"MDTM {_path(file)}")
-                    return f"{changed} {server.size(_path(file))}"
-                except ftplib.error_perm as error:
-                    if _status(error) in _UNKNOWN:
-                        return None
-                    raise
+                changed, size = _changed(server, file), _size(server, file)
+            return None if None in (changed, size) else f"{changed} {size}"
 
         return persist(ask, self.pauses)
 
@@ -93,15 +92,19 @@ class FTPStaging:
             StagingFailed: The server refused it, or it could not be read to its end.
         """
 
-        def once(attempt: int) -> None:
-            there = target.stat().st_size if attempt > 1 and target.exists() else 0
-            with self._connection(file) as server, target.open("ab" if there else "wb") as out:
-                size = _size(server, file)
-                if there and size != there:
-                    server.retrbinary(f"RETR {_path(file)}", out.write, _BLOCK, rest=there)
-                elif not there:
-                    server.retrbinary(f"RETR {_path(file)}", out.write, _BLOCK)
-                _compare(file, out.tell(), size, "have come")
+        begun: list[tuple[str | None, int | None]] = []  # of what there is a beginning
+
+        def once(_: int) -> None:
+            with self._connection(file) as server:
+                now = _changed(server, file), _size(server, file)
+                # Where it may be another file by now, what has come is of no use.
+                there = target.stat().st_size if [now] == begun and None not in now else 0
+                begun[:] = [now]
+                with target.open("ab" if there else "wb") as out:
+                    if there != now[1] or not there:
+                        rest = there or None
+                        server.retrbinary(f"RETR {_path(file)}", out.write, _BLOCK, rest=rest)
+                    _compare(file, out.tell(), now[1], "have come")
 
         persist(once, self.pauses)
 
@@ -185,8 +188,17 @@ def _status(error: Exception) -> int | None:
 
 
 def _size(server: ftplib.FTP, file: File, path: str | None = None) -> int | None:
+    return _told(lambda: server.size(_path(file) if path is None else path))
+
+
+def _changed(server: ftplib.FTP, file: File) -> str | None:
+    return _told(lambda: server.voidcmd(f"MDTM {_path(file)}"))
+
+
+def _told(ask: Callable[[], T]) -> T | None:
+    """What the server answers, or None where it does not know the question."""
     try:
-        return server.size(_path(file) if path is None else path)
+        return ask()
     except ftplib.error_perm as error:
         if _status(error) in _UNKNOWN:
             return None
