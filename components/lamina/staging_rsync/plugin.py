@@ -22,16 +22,17 @@ _MOST_SAID = 2000  # characters of what rsync says that an error repeats
 class RsyncStaging:
     """``rsync://[user@]host[:port]/module/path``, of a daemon; or by a remote shell.
 
-    rsync verifies what it has moved, and what it writes appears under its name only when whole.
-    A URL that ends in ``/`` is a directory with all below it; links that lead out of it are
-    left out.
+    rsync verifies what it has moved, and a file that it writes appears under its name only when
+    whole. A URL that ends in ``/`` is a directory with all below it, of which one file appears
+    after the other; links that lead out of it are left out.
 
     Args:
         shell: The remote shell and its options, such as ``"ssh"``; the path of a URL is then one
             of that host. None for daemons.
         where: ``"nodes"``, or ``"client"`` where only the program's host reaches the other.
         mode: ``"separate"``, by a task of its own, or ``"in-task"``.
-        timeout: Seconds of silence.
+        timeout: Seconds of silence, and to reach a daemon; to reach a host is the remote shell's
+            affair, as with ``"ssh -o ConnectTimeout=30"``.
         pauses: Seconds before each further attempt; there are no more than these.
         program: What rsync is called.
     """
@@ -95,7 +96,7 @@ class RsyncStaging:
             StagingFailed: rsync says why.
         """
         here = f"{target}/" if file.is_directory else str(target)
-        words = self._command(remote_name(file, self.shell), here, file)
+        words = self._command(remote_name(file, self.shell), here, file, partial=True)
         persist(lambda attempt: self._run(words, file, target), self.pauses)
 
     def store(self, source: Path, file: File) -> None:
@@ -108,7 +109,9 @@ class RsyncStaging:
         words = self._command(here, remote_name(file, self.shell), file)
         persist(lambda attempt: self._run(words, file, source), self.pauses)
 
-    def _command(self, source: str, target: str, file: File) -> Sequence[str]:
+    def _command(
+        self, source: str, target: str, file: File, *, partial: bool = False
+    ) -> Sequence[str]:
         return command(
             self.program,
             source,
@@ -116,6 +119,7 @@ class RsyncStaging:
             shell=self.shell,
             timeout=self.timeout,
             tree=file.is_directory,
+            partial=partial,
         )
 
     def _run(self, words: Sequence[str], file: File, local: Path | None = None) -> str:
