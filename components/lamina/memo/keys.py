@@ -139,16 +139,15 @@ def _builtin(rule: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
             return _enum(value)
         if dataclasses.is_dataclass(kind) or attrs.has(kind):
             raise MemoKeyError(type_name(kind), "", "it is a container with fields besides")
-        if getattr(value, "__dict__", None) or _has_slots(kind):
+        if getattr(value, "__dict__", None) or _slots(value):
             raise MemoKeyError(type_name(kind), "", "it has attributes besides its content")
         return rule(value)
 
     return careful
 
 
-@functools.lru_cache(4096)
-def _has_slots(kind: type) -> bool:
-    return any(vars(one).get("__slots__") for one in kind.__mro__)
+def _slots(value: object) -> bool:
+    return any(vars(one).get("__slots__") for one in type(value).__mro__)
 
 
 def _enum(value: enum.Enum) -> bytes:

@@ -164,9 +164,7 @@ class Index:
             self._older.append(self._private)
             self._private = None
         logs = [(number, name, self._covered[name]) for name, number in self._ids.items()]
-        recent = [
-            (function, *place) for function, calls in self._recent.items() for place in calls
-        ]
+        recent = [(function, *place) for function, calls in self._recent.items() for place in calls]
         rows = self.rows + self.unpublished
         older = tuple(self._older)
         return Snapshot(older, self.unpublished, rows, logs, recent, self._sieve.packed())

@@ -15,7 +15,7 @@ from typing import IO
 
 import attrs
 
-from lamina.staging import Direction, Mode, Place, appearing, drop, mode_named
+from lamina.staging import Direction, Mode, Place, a_mode, appearing, drop, mode_named
 from lamina.vocabulary import File, StagingFailed
 
 __all__ = ["ArchiveStaging", "split_member"]
@@ -66,10 +66,7 @@ class ArchiveStaging:
         mode: ``"in-task"``, or ``"separate"``, by a task of its own.
     """
 
-    how: str = attrs.field(default="in-task", alias="mode")
-
-    def __attrs_post_init__(self) -> None:
-        mode_named(self.how)
+    how: str = attrs.field(default="in-task", alias="mode", validator=a_mode)
 
     @property
     def name(self) -> str:

@@ -13,8 +13,19 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
-from lamina.staging import PAUSES, Direction, Mode, Place, mode_named, persist
-from lamina.vocabulary import ConfigError, File, StagingFailed
+from lamina.staging import (
+    PAUSES,
+    Direction,
+    Mode,
+    Place,
+    a_mode,
+    a_time,
+    compare,
+    mode_named,
+    persist,
+    some_pauses,
+)
+from lamina.vocabulary import File, StagingFailed
 
 __all__ = ["FTPStaging"]
 
@@ -40,16 +51,10 @@ class FTPStaging:
         verify: Whether certificates are verified; a path to those of your own authority.
     """
 
-    how: str = attrs.field(default="separate", alias="mode")
-    timeout: float = 60.0
-    pauses: tuple[float, ...] = attrs.field(default=PAUSES, converter=tuple)
+    how: str = attrs.field(default="separate", alias="mode", validator=a_mode)
+    timeout: float = attrs.field(default=60.0, validator=a_time(0.001))
+    pauses: tuple[float, ...] = attrs.field(default=PAUSES, converter=some_pauses)
     verify: bool | str = True
-
-    def __attrs_post_init__(self) -> None:
-        mode_named(self.how)
-        if type(self.timeout) not in (int, float) or self.timeout <= 0:
-            msg = f"timeout is {self.timeout!r:.100}; write seconds, more than 0"
-            raise ConfigError(msg)
 
     @property
     def name(self) -> str:
@@ -91,7 +96,6 @@ class FTPStaging:
         Raises:
             StagingFailed: The server refused it, or it could not be read to its end.
         """
-
         begun: list[tuple[str | None, int | None]] = []  # of what there is a beginning
 
         def once(_: int) -> None:
@@ -104,7 +108,7 @@ class FTPStaging:
                     if there != now[1] or not there:
                         rest = there or None
                         server.retrbinary(f"RETR {_path(file)}", out.write, _BLOCK, rest=rest)
-                    _compare(file, out.tell(), now[1], "have come")
+                    compare(file, out.tell(), now[1], "have come")
 
         persist(once, self.pauses)
 
@@ -122,7 +126,7 @@ class FTPStaging:
                 server.storbinary(f"STOR {part}", content, _BLOCK)
                 size = os.fstat(content.fileno()).st_size
                 try:
-                    _compare(file, _size(server, file, part), size, "have arrived")
+                    compare(file, _size(server, file, part), size, "have arrived")
                     _rename(server, part, str(path))
                 except BaseException:
                     server.delete(part)
@@ -203,12 +207,6 @@ def _told(ask: Callable[[], T]) -> T | None:
         if _status(error) in _UNKNOWN:
             return None
         raise
-
-
-def _compare(file: File, found: int | None, wanted: int | None, what: str) -> None:
-    if None not in (found, wanted) and found != wanted:
-        reason = f"{found} bytes {what} of {wanted}"
-        raise StagingFailed(reason, url=file.url, moved=found or 0)
 
 
 def _rename(server: ftplib.FTP, part: str, path: str) -> None:

@@ -8,9 +8,21 @@ from typing import Literal
 
 import attrs
 
-from lamina.staging import PAUSES, Direction, Mode, Place, mode_named, persist
+from lamina.staging import (
+    PAUSES,
+    Direction,
+    Mode,
+    Place,
+    a_mode,
+    a_place,
+    a_time,
+    mode_named,
+    persist,
+    place_named,
+    some_pauses,
+)
 from lamina.staging_rsync.commands import MEANINGS, PASSING, command, remote_name, version_in
-from lamina.vocabulary import ConfigError, File, StagingFailed
+from lamina.vocabulary import File, StagingFailed
 
 __all__ = ["RsyncStaging"]
 
@@ -38,20 +50,11 @@ class RsyncStaging:
     """
 
     shell: str | None = None
-    where: Literal["nodes", "client"] = "nodes"
-    how: str = attrs.field(default="separate", alias="mode")
-    timeout: float = 60.0
-    pauses: tuple[float, ...] = attrs.field(default=PAUSES, converter=tuple)
+    where: Literal["nodes", "client"] = attrs.field(default="nodes", validator=a_place)
+    how: str = attrs.field(default="separate", alias="mode", validator=a_mode)
+    timeout: float = attrs.field(default=60.0, validator=a_time(1.0))
+    pauses: tuple[float, ...] = attrs.field(default=PAUSES, converter=some_pauses)
     program: str = "rsync"
-
-    def __attrs_post_init__(self) -> None:
-        mode_named(self.how)
-        if self.where not in ("nodes", "client"):
-            msg = f'where is {self.where!r:.100}; it must be "nodes" or "client"'
-            raise ConfigError(msg)
-        if type(self.timeout) not in (int, float) or self.timeout < 1:
-            msg = f"timeout is {self.timeout!r:.100}; write seconds, 1 or more"
-            raise ConfigError(msg)
 
     @property
     def name(self) -> str:
@@ -71,7 +74,7 @@ class RsyncStaging:
     @property
     def place(self) -> Place:
         """As ``where`` says."""
-        return Place.CLIENT if self.where == "client" else Place.NODES
+        return place_named(self.where)
 
     def serves(self, file: File, direction: Direction) -> bool:
         """Every file and directory, both ways."""

@@ -323,9 +323,7 @@ def test_more_runs_than_files_may_be_open_are_begun_with(tmp_path: Path) -> None
     for number in range(60):
         fill(tmp_path / f"{number:03d}", number, resume=None)
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(
-        resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 40, before[1])
-    )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 40, before[1]))
     try:
         store = opened(tmp_path / "100")
     finally:
