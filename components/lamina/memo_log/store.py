@@ -32,7 +32,7 @@ INDEX_NAME = "memo.index"
 _BUFFER = 256 * 1024  # bytes that may wait where nothing is promised before the end
 _OPEN_LOGS = 64  # that are held open for reading
 _MEANWHILE = 25  # times index_after, from which the index is written during a run
-_SHARE = 10  # of what is indexed, one part in so many may be new before it is written again
+_SHARE = 20  # of what is indexed, one part in so many may be new before it is written again
 
 
 def _large(given: int | str) -> int:
@@ -58,8 +58,8 @@ class LogResultStore:
         index_dir: Where the index of all logs is; None for the ``run_dir``. It can be removed at
             any time.
         index_after: Results that are in no index, from which one is written at the beginning and
-            the end of a run; 25 times as many during a run. Where more than ten times as many
-            are indexed, a tenth of these.
+            the end of a run; 25 times as many during a run. Where more than 20 times as many
+            are indexed, a twentieth of these.
 
     Raises:
         ConfigError: One of these cannot work.

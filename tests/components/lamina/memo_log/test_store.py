@@ -211,7 +211,7 @@ def test_the_index_is_never_far_behind(tmp_path: Path) -> None:
         store._wait_for_publisher()
         index = store._index
         assert index is not None
-        behind.append(index.unpublished - max(50, index.rows // 10))
+        behind.append(index.unpublished - max(50, index.rows // 20))
     assert max(behind) <= 0
     store.close()
 
