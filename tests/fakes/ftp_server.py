@@ -2,7 +2,7 @@
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ class FTPServer:
         self.cuts: list[int] = []
         """Bytes after which the next connections for data break off."""
         self.said: list[str] = []
+        self.before: Callable[[str], None] = lambda line: None
+        """Called with each command before it is obeyed."""
         outer = self
 
         class Cutting(DTPHandler):  # type: ignore[misc, unused-ignore]
@@ -42,6 +44,7 @@ class FTPServer:
         class Handler(FTPHandler if tls is None else TLS_FTPHandler):  # type: ignore[misc, unused-ignore]
             def pre_process_command(self, line: str, cmd: str, arg: str) -> Any:
                 outer.said.append(line)
+                outer.before(line)
                 return super().pre_process_command(line, cmd, arg)
 
         Handler.authorizer = authorizer

@@ -14,11 +14,13 @@ __all__ = ["Driver"]
 _LOG = logging.getLogger(__name__)
 
 CAPTURE_LIMIT = 64  # events; a thread that came with one is let go after so many of others'
+TOGETHER = 16  # events at most, whose effects are performed together, which divides the limit
 
 
 class Driver:
     """An inbox, which is emptied by whoever finds nobody at it.
 
+    What came together is settled together: so results that end together are recorded at once.
     A handler is never called while another runs, and none is re-entered: what is posted from
     within one comes after it. The lock says who drives; nobody waits for it, so nothing that a
     handler calls can deadlock on it.
@@ -30,7 +32,7 @@ class Driver:
         self._driving = threading.Lock()
 
     def post(self, handler: Callable[..., None], *args: Any) -> None:
-        """Have ``handler`` called, now or by the thread that drives, and then ``settle``."""
+        """Have ``handler`` called, now or by the thread that drives, and ``settle`` soon after."""
         held = hold()
         try:
             self._inbox.append((handler, args))
@@ -49,8 +51,10 @@ class Driver:
                 while inbox and left:
                     left -= 1
                     handler, args = inbox.popleft()
-                    self._handle(handler, args)
+                    self._call(handler, args)
                     del handler, args
+                    if not inbox or not left % TOGETHER:
+                        self._call(self._settle, ())
             finally:
                 driving.release()
             if not left and inbox:
@@ -60,9 +64,8 @@ class Driver:
     def _drive_on(self) -> None:
         self._drive(1 << 62)
 
-    def _handle(self, handler: Callable[..., None], args: tuple[Any, ...]) -> None:
+    def _call(self, handler: Callable[..., None], args: tuple[Any, ...]) -> None:
         try:
             handler(*args)
-            self._settle()
         except Exception:  # a fault of ours must not stop every other task
             _LOG.exception("the kernel could not handle an event")

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 
-from lamina.kernel.outputs import marks_of, what_changed
+from lamina.kernel.outputs import marks_of, out_of_sight, what_changed
 from lamina.kernel.phases import Effect, Resolve
 from lamina.kernel.task import Task
 from lamina.memo import Entry, Hit, Memo, Miss, Subject
@@ -46,6 +46,8 @@ class Memories:
                     options.version,
                 )
             )
+        if spec.outputs and (reason := out_of_sight(spec.outputs)):
+            return Miss(reason)
         found = self._memo.look_up(task.key)
         if isinstance(found, Hit) and found.error is None:
             changed = what_changed(spec.outputs, found.outputs)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from lamina.memo import OutputMark
 from lamina.vocabulary import File, FileNotLocalError
 
-__all__ = ["marks_of", "what_changed"]
+__all__ = ["marks_of", "out_of_sight", "what_changed"]
 
 
 def marks_of(outputs: Iterable[File]) -> tuple[OutputMark, ...] | None:
@@ -18,6 +18,17 @@ def marks_of(outputs: Iterable[File]) -> tuple[OutputMark, ...] | None:
             return None
         marks.append(mark)
     return tuple(marks)
+
+
+def out_of_sight(outputs: Iterable[File]) -> str:
+    """Why no call with these outputs is remembered; empty where one can be."""
+    for file in outputs:
+        if file.scheme != "file" and file.local_path is None:
+            return (
+                f"its output {file.url} is not on this host's file systems, so nobody could tell "
+                "whether it is still there; such calls are not remembered"
+            )
+    return ""
 
 
 def what_changed(outputs: Sequence[File], marks: Sequence[OutputMark]) -> str:

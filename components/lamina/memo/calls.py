@@ -17,6 +17,7 @@ from lamina.memo.protocol import Subject
 
 __all__ = ["CallKey", "CallPrint", "differences", "memo_key", "nearest"]
 
+_RULES = b"2"  # the version of these rules
 _SHORT = 8  # bytes of a digest that only serves to say what differs
 _VARIABLE = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 _BY_NAME = frozenset({"outputs", "stdout", "stderr"})
@@ -57,32 +58,34 @@ def memo_key(subject: Subject, files: FilePolicy = "name") -> CallKey:
 
 
 def _key(subject: Subject) -> CallKey:
-    function = part_of(subject.function, "the function")
-    arguments = []
+    user, _, _, outputs, ignored, version = subject
+    function = part_of(user, "the function")
+    parts = [_RULES, version.encode(), function]
+    prints = []
     for kind, name, value in _arguments(subject):
-        if name not in subject.ignored:
-            if name in _BY_NAME:
-                with counting_files("name"):
-                    arguments.append((kind, name, part_of(value, name)))
-            else:
-                arguments.append((kind, name, part_of(value, name)))
-    outputs = b""
-    if subject.outputs and "outputs" not in subject.ignored:
-        outputs = digest(file.url.encode("utf-8", "surrogateescape") for file in subject.outputs)
-
-    parts = [b"2", subject.version.encode(), function]  # first the version of these rules
-    for kind, name, value in arguments:
-        parts += (f"{kind} {name}".encode(), value)
-    parts.append(outputs)
+        if name in ignored:
+            continue
+        if name in _BY_NAME:
+            with counting_files("name"):
+                part = part_of(value, name)
+        else:
+            part = part_of(value, name)
+        parts += (_label(kind, name), part)
+        prints.append((name, part[:_SHORT]))
+    written = b""
+    if outputs and "outputs" not in ignored:
+        written = digest(file.url.encode("utf-8", "surrogateescape") for file in outputs)
+    parts.append(written)
     key = CallKey(digest(parts))
     key.made_of = CallPrint(
-        _name_of(subject.function),
-        function[:_SHORT],
-        subject.version,
-        tuple((name, value[:_SHORT]) for _, name, value in arguments),
-        outputs[:_SHORT],
+        _name_of(user), function[:_SHORT], version, tuple(prints), written[:_SHORT]
     )
     return key
+
+
+@functools.lru_cache(4096)
+def _label(kind: str, name: str) -> bytes:
+    return f"{kind} {name}".encode()
 
 
 def _name_of(function: Callable[..., Any]) -> str:

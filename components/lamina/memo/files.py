@@ -49,8 +49,14 @@ class counting_files:  # noqa: N801 - used as a function is; contextmanager cost
 
 
 def file_rule(file: File) -> bytes:
-    """The rule of ``id_for_memo`` for a File. One that is not there counts by name."""
+    """The rule of ``id_for_memo`` for a File. One that is not there counts by name.
+
+    The checksum and the size that were asked for are part of that name: where another content is
+    asked for under the same URL, the result may be another.
+    """
     name = file.url.encode("utf-8", "surrogateescape")
+    if file.checksum is not None or file.size is not None:
+        name = b"%b\0%b\0%b" % (name, str(file.checksum).encode(), str(file.size).encode())
     policy, made = _POLICY.get()
     if policy == "name" or file in made:
         return name

@@ -21,6 +21,7 @@ import pathlib
 import struct
 import types
 import uuid
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -62,8 +63,10 @@ def type_name(kind: type) -> str:
 
 
 @functools.lru_cache(4096)
-def _type_bytes(kind: type) -> bytes:
-    return type_name(kind).encode()
+def _typed(kind: type) -> bytes:
+    """The first of the two parts of which the digest of any value of this type is made."""
+    name = type_name(kind).encode()
+    return _LENGTH(len(name)) + name
 
 
 def digest(parts: Iterable[bytes]) -> bytes:
@@ -85,9 +88,16 @@ def part_of(value: object, step: str) -> bytes:
     """The digest of a value inside another; ``step`` is how one gets to it from there."""
     kind: Any = type(value)  # mypy has types for unhashable
     try:
-        return digest((_type_bytes(kind), id_for_memo(value)))
+        content = id_for_memo.dispatch(value.__class__)(value)
     except MemoKeyError as error:
         raise MemoKeyError(error.type_name, step + error.path, error.why) from None
+    size = len(content)
+    if size > _LARGE:
+        return digest((type_name(kind).encode(), content))
+    # As digest() has it, at half the price: this is done for each value of each call.
+    return hashlib.blake2b(
+        b"".join((_typed(kind), _LENGTH(size), content)), digest_size=_SIZE
+    ).digest()
 
 
 @functools.singledispatch
@@ -129,11 +139,15 @@ def _builtin(rule: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
             return _enum(value)
         if dataclasses.is_dataclass(kind) or attrs.has(kind):
             raise MemoKeyError(type_name(kind), "", "it is a container with fields besides")
-        if getattr(value, "__dict__", None):
+        if getattr(value, "__dict__", None) or _slots(value):
             raise MemoKeyError(type_name(kind), "", "it has attributes besides its content")
         return rule(value)
 
     return careful
+
+
+def _slots(value: object) -> bool:
+    return any(vars(one).get("__slots__") for one in type(value).__mro__)
 
 
 def _enum(value: enum.Enum) -> bytes:
@@ -195,11 +209,26 @@ def _sequence(value: Any) -> bytes:
 @id_for_memo.register(dict)
 @_builtin
 def _dict(value: Any) -> bytes:
-    pairs = [
+    return digest(sorted(_pairs(value)))
+
+
+def _pairs(value: dict[Any, Any]) -> list[bytes]:
+    return [
         part_of(key, ".keys()") + part_of(part, f"[{str(key)[:40]!r}]")
         for key, part in value.items()
     ]
-    return digest(sorted(pairs))
+
+
+@id_for_memo.register(OrderedDict)
+@_builtin
+def _ordered_dict(value: Any) -> bytes:
+    return digest(_pairs(value))  # two of them are equal only in the same order
+
+
+@id_for_memo.register(defaultdict)
+@_builtin
+def _default_dict(value: Any) -> bytes:
+    return digest((part_of(value.default_factory, ".default_factory"), *sorted(_pairs(value))))
 
 
 @id_for_memo.register
@@ -218,14 +247,21 @@ def _set(value: Any) -> bytes:
 
 _NONE = part_of(None, "")
 
+# Of defaults that are equal only where they are the same, as 0.0 and -0.0 are not.
+_LASTING = frozenset({type(None), bool, int, str, bytes})
+
 _VISITING: ContextVar[tuple[int, ...]] = ContextVar("visiting", default=())
 
 
 @id_for_memo.register
 def _function(value: types.FunctionType) -> bytes:
-    name = f"{value.__module__}.{value.__qualname__}".encode()
-    if value.__closure__ is None and value.__defaults__ is None and value.__kwdefaults__ is None:
-        return _plain_function(name, value.__code__)
+    defaults = value.__defaults__ or ()
+    kinds = tuple(map(type, defaults))
+    if value.__closure__ is None and value.__kwdefaults__ is None and _LASTING.issuperset(kinds):
+        return _plain_function(
+            value.__module__, value.__qualname__, value.__code__, value.__defaults__, kinds
+        )
+    name = _name_of(value)
     outer = _VISITING.get()
     if id(value) in outer:  # a closure that holds itself
         return name
@@ -244,9 +280,21 @@ def _function(value: types.FunctionType) -> bytes:
         _VISITING.reset(token)
 
 
+def _name_of(function: types.FunctionType) -> bytes:
+    return f"{function.__module__}.{function.__qualname__}".encode()
+
+
 @functools.lru_cache(4096)
-def _plain_function(name: bytes, code: types.CodeType) -> bytes:
-    return digest((name, _code(code), _NONE, _NONE))
+def _plain_function(
+    module: str,
+    name: str,
+    code: types.CodeType,
+    defaults: tuple[Any, ...] | None,
+    kinds: tuple[type, ...],  # for True is 1 where a cache looks
+) -> bytes:
+    """What ``_function`` gives for one whose parts can never change."""
+    named = f"{module}.{name}".encode()
+    return digest((named, _code(code), part_of(defaults, ".__defaults__"), _NONE))
 
 
 def _cells(function: types.FunctionType) -> Iterator[bytes]:

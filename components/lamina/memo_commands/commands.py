@@ -14,7 +14,7 @@ from lamina.hosting_commands import Said, table
 from lamina.memo import ResultDamaged, StoredMemo, StoredResult
 from lamina.memo_commands.reading import Record, folders_of, open_log, records, with_key
 from lamina.memo_commands.reasons import why_computed
-from lamina.memo_log import Damage, export_results, may_be_written, remove_checkpoint
+from lamina.memo_log import export_results, may_be_written, remove_checkpoint
 from lamina.vocabulary import ConfigError, UsageError, read_seconds
 
 __all__ = ["add_memo_commands", "run_memo_command"]
@@ -74,13 +74,18 @@ def _ls_runs(options: argparse.Namespace) -> Said:
     runs: list[dict[str, Any]] = []
     for folder in folders_of(options.run_dir):
         log = open_log(folder)
-        found = list(records(log))
+        results = damaged = 0
+        for one in records(log):
+            if isinstance(one, Record):
+                results += 1
+            else:
+                damaged += 1
         began = 0.0 if log.header is None else log.header.began
         runs.append(
             {
                 "run": str(folder),
-                "results": sum(isinstance(one, Record) for one in found),
-                "damaged": sum(isinstance(one, Damage) for one in found),
+                "results": results,
+                "damaged": damaged,
                 "bytes": log.size(),
                 "began": began,
                 "ended": not may_be_written(log, now),
@@ -184,15 +189,10 @@ def _value(result: StoredResult) -> str:
 
 def _why(options: argparse.Namespace) -> Said:
     one = with_key(options.run_dir, options.key)[-1].result
-    before = sorted(
-        (
-            (other.run, other.result)
-            for other in _all(options.run_dir)
-            if (other.result.at, other.result.key) != (one.at, one.key)
-            and other.result.at <= one.at
-        ),
-        key=lambda pair: pair[1].at,
-        reverse=True,
+    before = (
+        (other.run, other.result)
+        for other in _all(options.run_dir)
+        if (other.result.at, other.result.key) != (one.at, one.key) and other.result.at <= one.at
     )
     said = why_computed(one, before)
     return Said(f"{one.name} ({one.key.hex()[:12]}) was computed at {_when(one.at)}: {said}")
@@ -205,7 +205,7 @@ def _prune(options: argparse.Namespace) -> Said:
     if options.keep is not None:
         if options.keep < 0:
             raise UsageError(f"--keep is {options.keep}; it must be 0 or more")
-        chosen = folders[: len(folders) - options.keep]
+        chosen = folders[: max(0, len(folders) - options.keep)]
     else:
         age = _age(options.older_than)
         chosen = [one for one in folders if now - open_log(one).path.stat().st_mtime > age]

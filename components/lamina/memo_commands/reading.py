@@ -76,6 +76,7 @@ def with_key(run_dir: Path, prefix: str) -> list[Record]:
             for one in records(log)
             if isinstance(one, Record) and one.result.key.hex().startswith(prefix.lower())
         ]
+        log.close()
     keys = sorted({one.result.key.hex() for one in found})
     if not keys:
         msg = f"no result below {run_dir} has a key that begins with {prefix!r}"

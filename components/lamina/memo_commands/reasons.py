@@ -10,20 +10,25 @@ __all__ = ["why_computed"]
 def why_computed(result: StoredResult, before: Iterable[tuple[str, StoredResult]]) -> str:
     """Why a result that is in a log was computed, given what had been recorded by then.
 
-    ``before`` has the run of each. What it cannot know is whether a run began with those results.
+    ``before`` has the run of each, in any order; only two of them are held at once. What it
+    cannot know is whether a run began with those results.
     """
     made_of = result.made_of
     if made_of is None:
         return "its key does not say what it was made of"
+    same: tuple[str, StoredResult] | None = None
     best: tuple[Sequence[str], str, StoredResult] | None = None
     for run, other in before:
         if other.key == result.key:
-            return _again(result, run, other)
-        if other.made_of is None or other.made_of.function != made_of.function:
-            continue
-        differing = differences(made_of, other.made_of)
-        if best is None or len(differing) <= len(best[0]):  # of equals the latest
-            best = differing, run, other
+            if same is None or other.at >= same[1].at:
+                same = run, other
+        elif other.made_of is not None and other.made_of.function == made_of.function:
+            differing = differences(made_of, other.made_of)
+            # Of those that differ in as much the latest.
+            if best is None or (len(differing), -other.at) <= (len(best[0]), -best[2].at):
+                best = differing, run, other
+    if same is not None:
+        return _again(result, *same)
     if best is None:
         return f"no call of {made_of.function} had been recorded"
     differing, run, other = best

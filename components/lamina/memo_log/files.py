@@ -67,7 +67,9 @@ def read_beside(folder: Path, rest: bytes) -> bytes:
 
 
 class Log:
-    """One log, open for reading. Any number may read it, also while it is being written.
+    """One log, for reading. Any number may read it, also while it is being written.
+
+    It is opened when it is read, and held open until ``close``, after which it can be read again.
 
     Raises:
         OSError: It cannot be opened.
@@ -80,7 +82,10 @@ class Log:
         self._handle = -1
         self.nonce: bytes | None = None
         self.header: Header | None = None
-        self._look()
+        try:
+            self._look()
+        finally:
+            self.close()  # there may be more of them than can be open
 
     def _look(self) -> None:
         scanner = Scanner()
@@ -103,7 +108,7 @@ class Log:
 
     def size(self) -> int:
         """Bytes of it now."""
-        return os.fstat(self._open()).st_size
+        return self.path.stat().st_size
 
     def scan(self, offset: int) -> Iterator[Frame | Damage]:
         """All records and all damage from ``offset`` to the present end."""

@@ -38,11 +38,13 @@ __all__ = [
 MARKER = b"\xd7LM\n"
 VERSION = 1
 HEAD = struct.Struct("<4s8sBBHIII")
+_SUMMED_PART = struct.Struct("<4s8sBBHII")
+_SUM = struct.Struct("<I")
 HEAD_SIZE = HEAD.size
 LARGEST = 1 << 30
 """Bytes of a body; a head that says more is taken for damaged."""
 
-_SUMMED = HEAD_SIZE - 4
+_SUMMED = _SUMMED_PART.size
 
 
 class Frame(NamedTuple):
@@ -71,8 +73,8 @@ class Damage(NamedTuple):
 
 def frame(kind: int, nonce: bytes, body: bytes) -> bytes:
     """One frame, to be appended."""
-    head = HEAD.pack(MARKER, nonce, kind, VERSION, 0, len(body), zlib.crc32(body), 0)
-    return b"%b%b%b" % (head[:_SUMMED], zlib.crc32(head[:_SUMMED]).to_bytes(4, "little"), body)
+    head = _SUMMED_PART.pack(MARKER, nonce, kind, VERSION, 0, len(body), zlib.crc32(body))
+    return b"".join((head, _SUM.pack(zlib.crc32(head)), body))
 
 
 def read_frame(data: bytes, offset: int, nonce: bytes) -> Frame | None:

@@ -3,7 +3,9 @@
 A published index is a SQLite file that is never changed: a new one takes its place by a rename.
 So it is read without locks, on any file system, by any number of programs, and it does not matter
 whose index wins. It says up to which byte it covers each log; what lies behind is read when a
-store is opened, and kept in a private one, on this machine, that goes with the process.
+store is opened, and kept in private ones, on this machine, that go with the process.
+What a private one holds is published by merging it, as it is, with the published one, while
+another takes what comes; so each result is written twice at most, however often that is done.
 """
 
 import contextlib
@@ -12,7 +14,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from lamina.memo_log.files import open_own
 from lamina.memo_log.sieve import Sieve
@@ -22,7 +24,7 @@ __all__ = ["FRESH", "Found", "Index", "IndexUnusable", "Snapshot", "Where"]
 RECENT = 16
 """Calls of each function that are remembered for comparison."""
 FRESH = 4096
-"""Results that are held in memory before they go to the private file."""
+"""Results that are held in memory before they go to a private file."""
 
 _APPLICATION = 0x4C4D656D  # "LMem"
 _VERSION = 1
@@ -40,6 +42,7 @@ SET at = excluded.at, start = excluded.start, size = excluded.size
 WHERE excluded.start >= start
 """
 _GET = "SELECT log, at, start, size FROM places WHERE key = ?"
+_PAGES = 512  # that are copied at once, while those who look something up wait
 
 
 class IndexUnusable(Exception):  # never leaves the brick: the index is made anew
@@ -55,6 +58,10 @@ class Where(NamedTuple):
     size: int
 
 
+_Place: TypeAlias = tuple[int, float, int, int]
+"""A Where with the number of the log in the place of its name, as the tables have it."""
+
+
 class Found(NamedTuple):
     """A result that was found in a log, or put there."""
 
@@ -66,8 +73,10 @@ class Found(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """What was known at one moment, but for the places."""
+    """What was known at one moment, and is not published."""
 
+    private: tuple[sqlite3.Connection, ...]
+    """The places, the older first; nothing is added to these any more."""
     unpublished: int
     rows: int
     logs: list[tuple[int, str, int]]
@@ -90,10 +99,11 @@ class Index:
         self._ids: dict[str, int] = {}
         self._names: dict[int, str] = {}
         self._covered: dict[str, int] = {}
-        self._recent: dict[str, deque[Where]] = {}
-        self._fresh: dict[bytes, tuple[int, float, int, int]] = {}
-        self._sieve = Sieve()  # of what is in the next two
+        self._recent: dict[str, deque[_Place]] = {}
+        self._fresh: dict[bytes, _Place] = {}
+        self._sieve = Sieve()  # of what is in the next three
         self._private: sqlite3.Connection | None = None
+        self._older: list[sqlite3.Connection] = []  # private ones that are being published
         self._published: sqlite3.Connection | None = None
 
     # The published one.
@@ -102,7 +112,8 @@ class Index:
         """Use the published one; False if there is none.
 
         Raises:
-            IndexUnusable: What is there cannot be used; ``forget`` it and read the logs.
+            IndexUnusable: What is there cannot be used, nor can this one; read the logs into
+                another.
         """
         if self.path is None:
             return False
@@ -114,7 +125,7 @@ class Index:
             raise IndexUnusable(str(error)) from error
         os.close(handle)
         try:
-            self._published = _connect(f"{self.path.absolute().as_uri()}?immutable=1", uri=True)
+            self._published = _published(self.path)
             self._read_published(self._published)
         except sqlite3.DatabaseError as error:
             raise IndexUnusable(f"{error}") from error
@@ -130,17 +141,12 @@ class Index:
         for function, log, at, start, size in published.execute("SELECT * FROM recent"):
             if log in self._names:
                 calls = self._recent.setdefault(function, deque(maxlen=RECENT))
-                calls.append(Where(self._names[log], at, start, size))
+                calls.append((log, at, start, size))
         self.rows, sieve = published.execute("SELECT results, sieve FROM facts").fetchone()
         try:
             self._sieve.merge(sieve)
         except (ValueError, TypeError) as error:
             raise IndexUnusable(str(error)) from error
-
-    def forget(self) -> None:
-        """Know nothing, as if there had never been a published one."""
-        self.close()
-        self.__init__(self.path)  # type: ignore[misc]  # the one list of what it holds
 
     def publish(self) -> None:
         """Put what is known in the place of the published one.
@@ -149,42 +155,49 @@ class Index:
             OSError: It cannot be written; nothing is lost by that.
         """
         snapshot = self.snapshot()
-        self.write(snapshot)
-        self.written(snapshot)
+        self.written(snapshot, self.write(snapshot))
 
     def snapshot(self) -> Snapshot:
         """What ``write`` needs, so that it can go on while others find and add."""
         self._spill()
+        if self._private is not None:
+            self._older.append(self._private)
+            self._private = None
         logs = [(number, name, self._covered[name]) for name, number in self._ids.items()]
-        recent = [
-            (function, self._ids[one.log], one.at, one.start, one.size)
-            for function, calls in self._recent.items()
-            for one in calls
-        ]
+        recent = [(function, *place) for function, calls in self._recent.items() for place in calls]
         rows = self.rows + self.unpublished
-        return Snapshot(self.unpublished, rows, logs, recent, self._sieve.packed())
+        older = tuple(self._older)
+        return Snapshot(older, self.unpublished, rows, logs, recent, self._sieve.packed())
 
-    def write(self, snapshot: Snapshot) -> None:
-        """Publish at least what was there at the snapshot. Any thread may do this, one at a time.
+    def write(self, snapshot: Snapshot) -> sqlite3.Connection | None:
+        """Publish what was there at the snapshot. Any thread may do this, one at a time.
+
+        It returns the published one for ``written``.
 
         Raises:
             OSError: It cannot be written; nothing is lost by that.
         """
         if self.path is None:
-            return
+            return None
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.{id(self):x}.part")
         try:
             os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             with contextlib.closing(_connect(str(partial))) as new:
                 if self._published is not None:  # not the file: it may be another one by now
-                    self._published.backup(new)
+                    self._published.backup(new, pages=_PAGES)
                 self._fill(new, snapshot)
-            os.replace(partial, self.path)
+            published = _published(partial)  # before the name may be that of another one
+            try:
+                os.replace(partial, self.path)
+            except BaseException:
+                published.close()
+                raise
         except sqlite3.Error as error:
             raise OSError(f"the index cannot be written: {error}") from error
         finally:
             partial.unlink(missing_ok=True)
+        return published
 
     def _fill(self, new: sqlite3.Connection, snapshot: Snapshot) -> None:
         new.execute("BEGIN")
@@ -193,9 +206,8 @@ class Index:
                 new.execute(statement)
             for what, value in _SIGNS.items():
                 new.execute(f"PRAGMA {what} = {value}")
-        if self._private is not None:
-            rows = self._private.execute("SELECT * FROM places ORDER BY key, log")
-            new.executemany(_PUT, rows)
+        for private in snapshot.private:
+            new.executemany(_PUT, private.execute("SELECT * FROM places ORDER BY key, log"))
         for table in ("logs", "facts", "recent"):
             new.execute(f"DELETE FROM {table}")
         new.executemany("INSERT INTO logs VALUES (?, ?, ?)", snapshot.logs)
@@ -203,10 +215,17 @@ class Index:
         new.executemany("INSERT INTO recent VALUES (?, ?, ?, ?, ?)", snapshot.recent)
         new.execute("COMMIT")
 
-    def written(self, snapshot: Snapshot) -> None:
-        """The snapshot has been published."""
+    def written(self, snapshot: Snapshot, published: sqlite3.Connection | None) -> None:
+        """The snapshot has been published; or it has not, and is to be with the next one."""
         self.rows = snapshot.rows
         self.unpublished -= snapshot.unpublished
+        if published is None:
+            return
+        for one in (*snapshot.private, self._published):
+            if one is not None:
+                one.close()
+        self._older = [one for one in self._older if one not in snapshot.private]
+        self._published = published
 
     # What is in it.
 
@@ -226,11 +245,12 @@ class Index:
             held = self._fresh.get(key)
             if len(self._fresh) >= FRESH or (held is not None and held[0] != number):
                 self._spill()
-            self._fresh[key] = (number, at, start, size)
+            place = (number, at, start, size)
+            self._fresh[key] = place
             calls = self._recent.get(function)
             if calls is None:
                 calls = self._recent[function] = deque(maxlen=RECENT)
-            calls.append(Where(log, at, start, size))
+            calls.append(place)
             self.unpublished += 1
 
     def find(self, key: bytes) -> list[Where]:
@@ -239,33 +259,37 @@ class Index:
         Raises:
             IndexUnusable: The published one is broken.
         """
-        found: dict[int, tuple[float, int, int]] = {}
+        found: dict[int, _Place] = {}
         if (held := self._fresh.get(key)) is not None:
-            found[held[0]] = held[1:]
+            found[held[0]] = held
         passes = key in self._sieve  # a query costs ten times as much
-        for source in (self._private, self._published):
+        for source in (self._private, *reversed(self._older), self._published):
             if source is not None and passes:
                 try:
                     rows = source.execute(_GET, (key,)).fetchall()
                 except sqlite3.DatabaseError as error:
                     raise IndexUnusable(str(error)) from error
-                for log, *place in rows:
-                    found.setdefault(log, tuple(place))
+                for place in rows:
+                    found.setdefault(place[0], place)
         if not found:
             return []
-        places = [Where(self._names[log], *place) for log, place in found.items()]
-        return sorted(places, key=lambda one: one.at, reverse=True)
+        return sorted(map(self._where, found.values()), key=lambda one: one.at, reverse=True)
 
     def recent(self, function: str) -> Iterable[Where]:
         """Where the latest calls of a function are."""
-        return tuple(self._recent.get(function, ()))
+        return tuple(map(self._where, self._recent.get(function, ())))
+
+    def _where(self, place: _Place) -> Where:
+        log, at, start, size = place
+        return Where(self._names[log], at, start, size)
 
     def close(self) -> None:
         """Let go of all files. A second call does nothing."""
-        for source in (self._private, self._published):
+        for source in (self._private, *self._older, self._published):
             if source is not None:
                 source.close()
         self._private = self._published = None
+        self._older = []
 
     def _id_of(self, log: str) -> int:
         number = self._ids.get(log)
@@ -292,6 +316,13 @@ class Index:
 
 
 _SIGNS = {"application_id": _APPLICATION, "user_version": _VERSION}
+
+
+def _published(path: Path) -> sqlite3.Connection:
+    """Open one that is never changed any more. From here on its name does not matter."""
+    connection = _connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)
+    connection.execute("PRAGMA schema_version").close()
+    return connection
 
 
 def _connect(where: str, *, uri: bool = False) -> sqlite3.Connection:

@@ -15,6 +15,7 @@ from lamina.memo_log.committer import Committer
 from lamina.memo_log.files import Log
 from lamina.memo_log.finding import CHECKPOINT_DIR, Resume, logs_to_read
 from lamina.memo_log.forms import Header
+from lamina.memo_log.framing import LARGEST
 from lamina.memo_log.index import Found, Index, IndexUnusable, Where
 from lamina.memo_log.logs import open_logs, read_log
 from lamina.memo_log.writer import LARGE, LogWriter
@@ -31,6 +32,15 @@ INDEX_NAME = "memo.index"
 _BUFFER = 256 * 1024  # bytes that may wait where nothing is promised before the end
 _OPEN_LOGS = 64  # that are held open for reading
 _MEANWHILE = 25  # times index_after, from which the index is written during a run
+_SHARE = 20  # of what is indexed, one part in so many may be new before it is written again
+
+
+def _large(given: int | str) -> int:
+    size = read_bytes(given, what="large")
+    if size > LARGEST // 2:  # with its words it has to fit into a frame
+        msg = f'large is {given!r:.100}; it must be "512 MiB" or less, for what lies in the log'
+        raise ConfigError(msg)
+    return size
 
 
 class LogResultStore:
@@ -44,11 +54,12 @@ class LogResultStore:
         interval: Seconds, or text with a unit.
         resume: Which runs' results can be had: ``"last"`` (the last run below the same
             ``run_dir``, and those before it), a list of directories, or None.
-        large: Bytes from which a result has a file of its own beside the log.
+        large: Bytes from which a result has a file of its own beside the log; 512 MiB at most.
         index_dir: Where the index of all logs is; None for the ``run_dir``. It can be removed at
             any time.
         index_after: Results that are in no index, from which one is written at the beginning and
-            the end of a run; 25 times as many during a run.
+            the end of a run; 25 times as many during a run. Where more than 20 times as many
+            are indexed, a twentieth of these.
 
     Raises:
         ConfigError: One of these cannot work.
@@ -73,7 +84,7 @@ class LogResultStore:
         self.durability: Durability = durability
         self.interval = read_seconds(interval, what="interval")
         self.resume: Resume = resume
-        self.large = read_bytes(large, what="large")
+        self.large = _large(large)
         self.index_dir = index_dir
         self.index_after = index_after
         self._lock = threading.RLock()  # of everything below
@@ -95,19 +106,25 @@ class LogResultStore:
             OSError: The log cannot be made, or one that was named cannot be opened.
         """
         folders = logs_to_read(self.resume, run_dir)
-        with self._lock:
-            try:
+        try:
+            with self._lock:
                 self._open(folders, run_dir, clock)
-            except BaseException:
+        except BaseException:
+            self._wait_for_publisher()
+            writer, self._writer = self._writer, None
+            if writer is not None:
+                with suppress(OSError):
+                    writer.close()
+            with self._lock:
                 self._let_go()
-                raise
+            raise
 
     def _open(self, folders: Sequence[Path], run_dir: Path, clock: Clock) -> None:
         where = run_dir.parent if self.index_dir is None else Path(self.index_dir)
-        self._index = index = Index(where / INDEX_NAME)
+        self._index = Index(where / INDEX_NAME)
         named = self.resume not in ("last", None)
         self._logs = {log.name: log for log in open_logs(folders, named=named)}
-        self._load_index()
+        index = self._load_index(self._index)
         header = Header(
             secrets.token_hex(8), clock.wall(), socket.gethostname(), own_identity().text
         )
@@ -128,60 +145,77 @@ class LogResultStore:
             log.close()
         self._reading.clear()
 
-    def _load_index(self) -> None:
-        index = self._index
-        assert index is not None
+    def _load_index(self, index: Index) -> Index:
+        """Load it and bring it up to the ends of all logs; or another, made from these."""
         try:
-            there = index.load()
+            index.load()
             short = [log for log in self._logs.values() if log.size() < index.covered(log.name)]
             if short:
                 raise IndexUnusable(f"it says more of {short[0].path} than there is")
         except IndexUnusable as why:
-            self._rebuild_index(str(why))
-            return
-        self._read_uncovered()
-        self._publish(always=not there and index.unpublished >= self.index_after)
+            return self._rebuild_index(index, str(why))
+        self._read_uncovered(index)
+        if index.unpublished >= self._many(index, self.index_after):
+            self._publish_meanwhile(index)
+        return index
 
-    def _rebuild_index(self, why: str) -> None:
-        index = self._index
-        assert index is not None
-        _LOG.warning("the index %s is made anew from the logs: %s", index.path, why)
-        index.forget()
-        self._read_uncovered()
-        self._publish(always=True)
+    def _rebuild_index(self, old: Index, why: str) -> Index:
+        _LOG.warning("the index %s is made anew from the logs: %s", old.path, why)
+        self._index = index = Index(old.path)
+        if not self._is_publishing():
+            old.close()
+        self._read_uncovered(index)
+        self._publish_meanwhile(index)
+        return index
 
-    def _read_uncovered(self) -> None:
-        assert self._index is not None
+    def _read_uncovered(self, index: Index) -> None:
         for log in self._logs.values():
-            read_log(log, self._index)
+            read_log(log, index)
             log.close()
 
-    def _publish(self, *, always: bool = False) -> None:
+    @staticmethod
+    def _many(index: Index, least: int) -> int:
+        """How many results may be in no index before one is written."""
+        return max(least, index.rows // _SHARE)
+
+    def _publish(self) -> None:
         """Write the index where enough has come together; without it nothing is lost."""
         index = self._index
         assert index is not None
-        if always or index.unpublished >= max(self.index_after, index.rows // 10):
+        if index.unpublished >= self._many(index, self.index_after):
             try:
                 index.publish()
             except OSError as error:
                 _LOG.warning("the index %s is not written: %s", index.path, error)
 
     def _publish_meanwhile(self, index: Index) -> None:
-        """Publish on another thread, so that a long run that is killed is soon read again."""
-        if self._publisher is not None and self._publisher.is_alive():
+        """Publish on another thread: neither the start nor a long run waits for it."""
+        if self._is_publishing():
             return
         snapshot = index.snapshot()
 
         def publish() -> None:
+            published = None
             try:
-                index.write(snapshot)
+                published = index.write(snapshot)
             except OSError as error:
                 _LOG.warning("the index %s is not written: %s", index.path, error)
             with self._lock:  # also where it failed: it is tried again after as many more
-                index.written(snapshot)
+                index.written(snapshot, published)
+                if self._index is not index:  # another was made of it meanwhile
+                    index.close()
 
         self._publisher = threading.Thread(target=publish, name="lamina-memo-index", daemon=True)
         self._publisher.start()
+
+    def _is_publishing(self) -> bool:
+        return self._publisher is not None and self._publisher.is_alive()
+
+    def _wait_for_publisher(self) -> None:
+        """Wait until nobody else uses the index; without the lock, which that thread needs."""
+        if self._publisher is not None:
+            self._publisher.join()
+            self._publisher = None
 
     def close(self) -> None:
         """Make everything safe, write the index, and let go. A second call does nothing.
@@ -189,20 +223,19 @@ class LogResultStore:
         Raises:
             OSError: What was left could not be written.
         """
-        if self._committer is not None:
-            self._committer.stop()
-            self._committer = None
-        if self._publisher is not None:
-            self._publisher.join()
-            self._publisher = None
-        with self._lock:
+        with self._lock:  # from here on nothing is put, and so no other publisher begins
             writer, self._writer = self._writer, None
-            if writer is None:
-                return
-            try:
-                with self._syncing:
-                    writer.close()
-            finally:
+            committer, self._committer = self._committer, None
+        if writer is None:
+            return
+        if committer is not None:
+            committer.stop()
+        self._wait_for_publisher()
+        try:
+            with self._syncing:
+                writer.close()
+        finally:
+            with self._lock:
                 self._publish()
                 self._let_go()
 
@@ -226,7 +259,7 @@ class LogResultStore:
             index.add(writer.name, found)
             index.cover(writer.name, writer.end)
             committer = self._committer
-            if index.unpublished >= max(_MEANWHILE * self.index_after, index.rows // 3):
+            if index.unpublished >= self._many(index, _MEANWHILE * self.index_after):
                 self._publish_meanwhile(index)
         if self.durability == "result":
             self.sync()
@@ -261,8 +294,7 @@ class LogResultStore:
         try:
             return index.find(key)
         except IndexUnusable as why:
-            self._rebuild_index(str(why))
-            return index.find(key)
+            return self._rebuild_index(index, str(why)).find(key)
 
     def _read(self, log: Log, where: Where, key: MemoKey) -> StoredResult:
         self._flush_for(where)

@@ -1,5 +1,6 @@
 """The one writer of a log: plain appends, and fsync when it is told to. It takes no locks."""
 
+import errno
 import hashlib
 import os
 import secrets
@@ -48,7 +49,9 @@ class LogWriter:
         self._waiting: list[bytes] = []
         self._held = 0
         self._unsynced = True
-        self._folders = {folder, folder.parent}  # whose entries are not safe yet
+        # Whose entries are not safe yet: the log's, and those of the run and of all runs, which
+        # may be as new.
+        self._folders = {folder, *folder.absolute().parents[:3]}
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         self._handle = os.open(self.path, flags, 0o600)
@@ -111,11 +114,12 @@ class LogWriter:
         """
         if not self._waiting:
             return
-        data = memoryview(b"".join(self._waiting))
+        data = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
         self._waiting, self._held = [], 0
         try:
-            while data:
-                data = data[os.write(self._handle, data) :]
+            written = os.write(self._handle, data)
+            while written < len(data):
+                written += os.write(self._handle, memoryview(data)[written:])
         except OSError:
             self.end = os.fstat(self._handle).st_size
             raise
@@ -136,7 +140,12 @@ class LogWriter:
                 self._unsynced = True
                 raise
         while self._folders:
-            _sync_folder(self._folders.pop())
+            folder = self._folders.pop()
+            try:
+                _sync_folder(folder)
+            except OSError:
+                self._folders.add(folder)
+                raise
 
     def close(self) -> None:
         """Sync and let go. A second call does nothing.
@@ -159,10 +168,14 @@ def _private(path: str, flags: int) -> int:
 
 
 def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:  # one that may not be listed, so nothing in it was made just now
+        return
     try:
         os.fsync(handle)
-    except OSError:  # some file systems have no such thing
-        pass
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems have no such thing
+            raise
     finally:
         os.close(handle)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["appearing", "copy_whole", "drop"]
+__all__ = ["appearing", "copy_whole", "drop", "flush"]
 
 
 @contextmanager
@@ -23,10 +23,10 @@ def appearing(final: Path) -> Iterator[Path]:
     part = final.with_name(f".{final.name}.{secrets.token_hex(6)}.part")
     try:
         yield part
+        flush(part)
         if part.is_dir():
             _replace_directory(part, final)
         else:
-            _flush(part)
             part.replace(final)
     finally:
         drop(part)
@@ -58,7 +58,22 @@ def _replace_directory(part: Path, final: Path) -> None:
     drop(aside)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Have a file, or all files below a directory, on the disk: a name may outlive a content.
+
+    Raises:
+        OSError: It cannot be written there.
+    """
+    for folder, _, names in os.walk(path):
+        for name in names:
+            one = os.path.join(folder, name)
+            if not os.path.islink(one):
+                _flush_one(one)
+    if not path.is_dir():
+        _flush_one(path)
+
+
+def _flush_one(path: str | os.PathLike[str]) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

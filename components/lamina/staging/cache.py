@@ -24,6 +24,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
+from lamina.staging.appearing import flush
 from lamina.staging.checks import measured
 from lamina.vocabulary import File, StagingFailed
 
@@ -113,6 +114,7 @@ class Cache:
                 return
             part.mkdir(exist_ok=True)
             fill(part / name)
+            flush(part)  # a later run would take what is left of it after a crash for all of it
             (self._folder / "locks" / key).write_text(str(measured(part)))
             _seal(part / name)
             part.rename(whole)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from lamina.vocabulary import File, HasStarted, StagingFailed
 
-__all__ = ["PAUSES", "measured", "naming", "persist", "restated", "verify"]
+__all__ = ["PAUSES", "compare", "measured", "naming", "persist", "restated", "verify"]
 
 T = TypeVar("T")
 
@@ -73,6 +73,17 @@ def measured(path: Path) -> int:
         for folder, _, names in os.walk(path)
         for name in names
     )
+
+
+def compare(file: File, found: int | None, wanted: int | None, what: str) -> None:
+    """Compare what has been moved of a file with what was to be, in bytes, where both are known.
+
+    Raises:
+        StagingFailed: They differ; ``what`` is what the bytes have done. Again may help.
+    """
+    if None not in (found, wanted) and found != wanted:
+        reason = f"{found} bytes {what} of {wanted}"
+        raise StagingFailed(reason, url=file.url, moved=found or 0)
 
 
 def verify(path: Path, file: File) -> None:

@@ -9,25 +9,12 @@ import attrs
 from lamina.staging.appearing import appearing, copy_whole, drop
 from lamina.staging.checks import measured
 from lamina.staging.protocol import Direction, Mode, Place
-from lamina.vocabulary import ConfigError, File, StagingFailed
+from lamina.staging.settings import a_place, place_named
+from lamina.vocabulary import File, StagingFailed
 
-__all__ = ["FileCopyStaging", "SharedFileStaging", "mode_named"]
+__all__ = ["FileCopyStaging", "SharedFileStaging"]
 
 _FILE = frozenset({"file"})
-
-
-def mode_named(name: str) -> Mode:
-    """The mode that ``"in-task"`` or ``"separate"`` names.
-
-    Raises:
-        ConfigError: It is neither.
-    """
-    if name == "in-task":
-        return Mode.IN_TASK
-    if name == "separate":
-        return Mode.SEPARATE
-    msg = f'mode is {name!r:.100}; it must be "separate" or "in-task"'
-    raise ConfigError(msg)
 
 
 @attrs.frozen
@@ -82,13 +69,8 @@ class FileCopyStaging:
     that changes its input would change the original.
     """
 
-    where: Literal["client", "nodes"] = "client"
+    where: Literal["client", "nodes"] = attrs.field(default="client", validator=a_place)
     link: bool = False
-
-    def __attrs_post_init__(self) -> None:
-        if self.where not in ("client", "nodes"):
-            msg = f'where is {self.where!r:.100}; it must be "client" or "nodes"'
-            raise ConfigError(msg)
 
     @property
     def name(self) -> str:
@@ -108,7 +90,7 @@ class FileCopyStaging:
     @property
     def place(self) -> Place:
         """As ``where`` says."""
-        return Place.CLIENT if self.where == "client" else Place.NODES
+        return place_named(self.where)
 
     def serves(self, file: File, direction: Direction) -> bool:
         """Every file and directory."""

@@ -1,6 +1,7 @@
 """The files among a call's arguments: found wherever they nest, and replaced."""
 
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Callable
 from typing import Any
 
 from lamina.vocabulary import File
@@ -34,7 +35,8 @@ class Slot:
 def replaced(value: Any, change: Callable[[File], Any]) -> Any:
     """The value with ``change(file)`` for each file in it.
 
-    Looked into are lists, tuples, named tuples, sets, and mappings' values, whatever their depth.
+    Looked into are lists, tuples, named tuples, sets, and the values of dicts, to a depth of 50;
+    and those of their subclasses that can be made from what they hold, or, of dicts, copied.
     A container that holds no file is given back itself; one that does is made anew.
     """
     return _changed(value, File, change, 0)
@@ -57,7 +59,13 @@ def _changed(value: Any, kind: type, change: Callable[[Any], Any], depth: int) -
         if isinstance(value, tuple) and hasattr(value, "_make"):
             return value._make(parts)
         return type(value)(parts)
-    if isinstance(value, Mapping) and type(value) in (dict,):
+    if isinstance(value, dict):
         pairs = {key: _changed(part, kind, change, depth + 1) for key, part in value.items()}
-        return value if all(pairs[key] is value[key] for key in pairs) else pairs
+        if all(pairs[key] is part for key, part in value.items()):
+            return value
+        if type(value) is dict:
+            return pairs
+        twin = copy.copy(value)
+        twin.update(pairs)
+        return twin
     return value

@@ -1,11 +1,13 @@
 """``zip:`` and ``tar:``: members of archives on a file system that tasks see."""
 
 import fcntl
+import lzma
 import os
 import shutil
 import stat
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -13,7 +15,7 @@ from typing import IO
 
 import attrs
 
-from lamina.staging import Direction, Mode, Place, appearing, drop, mode_named
+from lamina.staging import Direction, Mode, Place, a_mode, appearing, drop, mode_named
 from lamina.vocabulary import File, StagingFailed
 
 __all__ = ["ArchiveStaging", "split_member"]
@@ -39,6 +41,19 @@ def split_member(file: File) -> tuple[Path, str]:
     return Path(*parts[: where[0] + 1]), "/".join(inside)
 
 
+# Of a file that is damaged, encrypted or packed in a way that is not known.
+_FAULTS = (
+    OSError,
+    EOFError,
+    KeyError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+)
+
+
 @attrs.frozen(kw_only=True)
 class ArchiveStaging:
     """``zip:/a/b.zip/member`` and ``tar:/a/b.tar.gz/member``; with a ``/`` at the end, all below.
@@ -51,10 +66,7 @@ class ArchiveStaging:
         mode: ``"in-task"``, or ``"separate"``, by a task of its own.
     """
 
-    how: str = attrs.field(default="in-task", alias="mode")
-
-    def __attrs_post_init__(self) -> None:
-        mode_named(self.how)
+    how: str = attrs.field(default="in-task", alias="mode", validator=a_mode)
 
     @property
     def name(self) -> str:
@@ -132,7 +144,7 @@ class ArchiveStaging:
 def _told(file: File) -> Iterator[None]:
     try:
         yield
-    except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError, KeyError) as error:
+    except _FAULTS as error:
         reason = f"{type(error).__name__}: {error}"
         again = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
         raise StagingFailed(reason, url=file.url, again=again) from error
@@ -170,28 +182,31 @@ def _unpack_zip(archive: zipfile.ZipFile, file: File, member: str, target: Path)
 
 
 def _unpack_tar(archive: tarfile.TarFile, file: File, member: str, target: Path) -> None:
+    if not file.is_directory:
+        last = None  # what was added later counts
+        for info in archive:
+            if os.path.normpath(info.name) == member:
+                last = info
+        _made(last is not None, file, None)
+        if last is not None:
+            _write_tar(archive, last, file, target)
+        return
     found = False
     for info in archive:
-        name = os.path.normpath(info.name)
-        if not file.is_directory:
-            if name != member:
-                continue
-            path: Path | None = target
-        else:
-            path = _below(info.name, member, file, target)
-        if path is None:
-            continue
-        found = True
-        if info.isdir() and file.is_directory:
-            continue
-        content = archive.extractfile(info) if info.isreg() else None
-        if content is None:
-            raise _unsafe(file, info.name)
-        with content:
-            _write(content, path)
-        if not file.is_directory:
-            return
-    _made(found, file, target if file.is_directory else None)
+        path = _below(info.name, member, file, target)
+        if path is not None:
+            found = True
+            if not info.isdir():
+                _write_tar(archive, info, file, path)
+    _made(found, file, target)
+
+
+def _write_tar(archive: tarfile.TarFile, info: tarfile.TarInfo, file: File, path: Path) -> None:
+    content = archive.extractfile(info) if info.isreg() else None
+    if content is None:
+        raise _unsafe(file, info.name)
+    with content:
+        _write(content, path)
 
 
 def _below(name: str, member: str, file: File, target: Path) -> Path | None:

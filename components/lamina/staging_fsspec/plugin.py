@@ -8,16 +8,27 @@ from typing import Any, Literal
 import attrs
 import fsspec
 
-from lamina.staging import PAUSES, Direction, Mode, Place, drop, measured, mode_named, persist
+from lamina.staging import (
+    PAUSES,
+    Direction,
+    Mode,
+    Place,
+    a_mode,
+    a_place,
+    compare,
+    drop,
+    measured,
+    mode_named,
+    option_items,
+    persist,
+    place_named,
+    some_pauses,
+)
 from lamina.vocabulary import ConfigError, File, StagingFailed
 
 __all__ = ["FsspecStaging"]
 
 _USUAL = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "webdav", "hf", "oss", "dropbox")
-
-
-def _items(options: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((name, repr(value)) for name, value in options.items()))
 
 
 @attrs.frozen(kw_only=True)
@@ -37,19 +48,16 @@ class FsspecStaging:
     """
 
     protocols: tuple[str, ...] = attrs.field(default=_USUAL, converter=tuple)
-    options: Mapping[str, Any] = attrs.field(factory=dict, eq=_items, repr=False)
-    how: str = attrs.field(default="separate", alias="mode")
-    where: Literal["nodes", "client"] = "nodes"
-    pauses: tuple[float, ...] = attrs.field(default=PAUSES, converter=tuple)
+    options: Mapping[str, Any] = attrs.field(factory=dict, eq=option_items, repr=False)
+    how: str = attrs.field(default="separate", alias="mode", validator=a_mode)
+    where: Literal["nodes", "client"] = attrs.field(default="nodes", validator=a_place)
+    pauses: tuple[float, ...] = attrs.field(default=PAUSES, converter=some_pauses)
 
     def __attrs_post_init__(self) -> None:
-        mode_named(self.how)
-        if self.where not in ("nodes", "client"):
-            msg = f'where is {self.where!r:.100}; it must be "nodes" or "client"'
-            raise ConfigError(msg)
-        known = set(fsspec.available_protocols())
+        known = {*fsspec.available_protocols(), *fsspec.registry}  # and those of the program
         if unknown := sorted(set(self.protocols) - known - set(_USUAL)):
-            msg = f"fsspec knows no protocol {', '.join(unknown)}; it knows {', '.join(known)}"
+            there = ", ".join(sorted(known))
+            msg = f"fsspec knows no protocol {', '.join(unknown)}; it knows {there}"
             raise ConfigError(msg)
 
     @property
@@ -70,7 +78,7 @@ class FsspecStaging:
     @property
     def place(self) -> Place:
         """As ``where`` says."""
-        return Place.CLIENT if self.where == "client" else Place.NODES
+        return place_named(self.where)
 
     def serves(self, file: File, direction: Direction) -> bool:
         """Every file and directory, both ways."""
@@ -97,7 +105,7 @@ class FsspecStaging:
         return persist(ask, self.pauses)
 
     def fetch(self, file: File, target: Path) -> None:
-        """Bring it, and compare its size.
+        """Bring it, and compare its size; of a directory, that of each file.
 
         Raises:
             StagingFailed: It is not there, or could not be read to its end.
@@ -108,15 +116,20 @@ class FsspecStaging:
             with self._opened(file) as (store, path):
                 if file.is_directory:
                     store.get(path.rstrip("/") + "/", f"{target}/", recursive=True)
+                    for name, size in _sizes(store, path).items():
+                        compare(file, _size(target / name), size, f"have come of {name},")
                     return
                 wanted = store.info(path).get("size")
                 store.get_file(path, str(target))
-            _compare(file, measured(target), wanted, "have come")
+            compare(file, measured(target), wanted, "have come")
 
         persist(once, self.pauses)
 
     def store(self, source: Path, file: File) -> None:
-        """Send it, and compare its size.
+        """Send it, and compare its size; of a directory, that of each file.
+
+        An object appears whole. A file of a store that has no objects, such as ``webdav:``, and a
+        directory may be seen before all of it is there.
 
         Raises:
             StagingFailed: The store refused it, or has another size in the end.
@@ -128,11 +141,18 @@ class FsspecStaging:
             with self._opened(file) as (store, path):
                 if source.is_dir():
                     store.put(f"{source}/", path.rstrip("/") + "/", recursive=True)
+                    store.invalidate_cache()
+                    there = _sizes(store, path)
+                    for one in source.rglob("*"):
+                        if one.is_file():
+                            name = one.relative_to(source).as_posix()
+                            size = there.get(name, 0)
+                            compare(file, size, _size(one), f"have arrived of {name},")
                     return
                 store.put_file(str(source), path)
                 store.invalidate_cache(path)
                 found = store.info(path).get("size")
-            _compare(file, found, measured(source), "have arrived")
+            compare(file, found, measured(source), "have arrived")
 
         persist(once, self.pauses)
 
@@ -155,7 +175,12 @@ class FsspecStaging:
             raise StagingFailed(reason, url=file.url) from error
 
 
-def _compare(file: File, found: int | None, wanted: int | None, what: str) -> None:
-    if None not in (found, wanted) and found != wanted:
-        reason = f"{found} bytes {what} of {wanted}"
-        raise StagingFailed(reason, url=file.url, moved=found or 0)
+def _sizes(store: Any, path: str) -> dict[str, int | None]:
+    """The sizes of all files below a directory of a store, by their paths from there."""
+    base = path.rstrip("/")
+    found = store.find(base, detail=True).items()
+    return {name.removeprefix(base).lstrip("/"): facts.get("size") for name, facts in found}
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0

@@ -5,17 +5,31 @@ import netrc
 import os
 import secrets
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 import attrs
 
-from lamina.staging import PAUSES, Direction, Mode, Place, mode_named, persist
-from lamina.vocabulary import ConfigError, File, StagingFailed
+from lamina.staging import (
+    PAUSES,
+    Direction,
+    Mode,
+    Place,
+    a_mode,
+    a_time,
+    compare,
+    mode_named,
+    persist,
+    some_pauses,
+)
+from lamina.vocabulary import File, StagingFailed
 
 __all__ = ["FTPStaging"]
+
+T = TypeVar("T")
 
 _SCHEMES = frozenset({"ftp", "ftps"})
 _BLOCK = 2**18  # bytes
@@ -27,7 +41,8 @@ class FTPStaging:
     """``ftp:`` and ``ftps:`` (FTP over TLS, by AUTH TLS): RETR and STOR, in passive mode.
 
     Who logs in is said by the URL, else by ``netrc`` of the host where the transfer runs, else
-    it is ``anonymous``. What breaks off is continued.
+    it is ``anonymous``. What breaks off is continued where the server tells, by MDTM and SIZE, that
+    it still has the same file; elsewhere it is begun anew.
 
     Args:
         mode: ``"separate"``, by a task of its own, or ``"in-task"``.
@@ -36,16 +51,10 @@ class FTPStaging:
         verify: Whether certificates are verified; a path to those of your own authority.
     """
 
-    how: str = attrs.field(default="separate", alias="mode")
-    timeout: float = 60.0
-    pauses: tuple[float, ...] = attrs.field(default=PAUSES, converter=tuple)
+    how: str = attrs.field(default="separate", alias="mode", validator=a_mode)
+    timeout: float = attrs.field(default=60.0, validator=a_time(0.001))
+    pauses: tuple[float, ...] = attrs.field(default=PAUSES, converter=some_pauses)
     verify: bool | str = True
-
-    def __attrs_post_init__(self) -> None:
-        mode_named(self.how)
-        if type(self.timeout) not in (int, float) or self.timeout <= 0:
-            msg = f"timeout is {self.timeout!r:.100}; write seconds, more than 0"
-            raise ConfigError(msg)
 
     @property
     def name(self) -> str:
@@ -76,13 +85,8 @@ class FTPStaging:
 
         def ask(_: int) -> str | None:
             with self._connection(file) as server:
-                try:
-                    changed = server.voidcmd(f"MDTM {_path(file)}")
-                    return f"{changed} {server.size(_path(file))}"
-                except ftplib.error_perm as error:
-                    if _status(error) in _UNKNOWN:
-                        return None
-                    raise
+                changed, size = _changed(server, file), _size(server, file)
+            return None if None in (changed, size) else f"{changed} {size}"
 
         return persist(ask, self.pauses)
 
@@ -92,16 +96,19 @@ class FTPStaging:
         Raises:
             StagingFailed: The server refused it, or it could not be read to its end.
         """
+        begun: list[tuple[str | None, int | None]] = []  # of what there is a beginning
 
-        def once(attempt: int) -> None:
-            there = target.stat().st_size if attempt > 1 and target.exists() else 0
-            with self._connection(file) as server, target.open("ab" if there else "wb") as out:
-                size = _size(server, file)
-                if there and size != there:
-                    server.retrbinary(f"RETR {_path(file)}", out.write, _BLOCK, rest=there)
-                elif not there:
-                    server.retrbinary(f"RETR {_path(file)}", out.write, _BLOCK)
-                _compare(file, out.tell(), size, "have come")
+        def once(_: int) -> None:
+            with self._connection(file) as server:
+                now = _changed(server, file), _size(server, file)
+                # Where it may be another file by now, what has come is of no use.
+                there = target.stat().st_size if [now] == begun and None not in now else 0
+                begun[:] = [now]
+                with target.open("ab" if there else "wb") as out:
+                    if there != now[1] or not there:
+                        rest = there or None
+                        server.retrbinary(f"RETR {_path(file)}", out.write, _BLOCK, rest=rest)
+                    compare(file, out.tell(), now[1], "have come")
 
         persist(once, self.pauses)
 
@@ -119,7 +126,7 @@ class FTPStaging:
                 server.storbinary(f"STOR {part}", content, _BLOCK)
                 size = os.fstat(content.fileno()).st_size
                 try:
-                    _compare(file, _size(server, file, part), size, "have arrived")
+                    compare(file, _size(server, file, part), size, "have arrived")
                     _rename(server, part, str(path))
                 except BaseException:
                     server.delete(part)
@@ -185,18 +192,21 @@ def _status(error: Exception) -> int | None:
 
 
 def _size(server: ftplib.FTP, file: File, path: str | None = None) -> int | None:
+    return _told(lambda: server.size(_path(file) if path is None else path))
+
+
+def _changed(server: ftplib.FTP, file: File) -> str | None:
+    return _told(lambda: server.voidcmd(f"MDTM {_path(file)}"))
+
+
+def _told(ask: Callable[[], T]) -> T | None:
+    """What the server answers, or None where it does not know the question."""
     try:
-        return server.size(_path(file) if path is None else path)
+        return ask()
     except ftplib.error_perm as error:
         if _status(error) in _UNKNOWN:
             return None
         raise
-
-
-def _compare(file: File, found: int | None, wanted: int | None, what: str) -> None:
-    if None not in (found, wanted) and found != wanted:
-        reason = f"{found} bytes {what} of {wanted}"
-        raise StagingFailed(reason, url=file.url, moved=found or 0)
 
 
 def _rename(server: ftplib.FTP, part: str, path: str) -> None:

@@ -6,7 +6,18 @@ from typing import Any, Literal
 
 import attrs
 
-from lamina.staging import PAUSES, Direction, Mode, Place, mode_named, persist
+from lamina.staging import (
+    PAUSES,
+    Direction,
+    Mode,
+    Place,
+    a_mode,
+    a_place,
+    mode_named,
+    persist,
+    place_named,
+    some_pauses,
+)
 from lamina.staging_http.requesting import Session, download, facts_of, upload
 from lamina.vocabulary import ConfigError, File
 
@@ -42,20 +53,16 @@ class HTTPStaging:
         verify: Whether certificates are verified; a path to those of your own authority.
     """
 
-    how: str = attrs.field(default="separate", alias="mode")
-    where: Literal["nodes", "client"] = "nodes"
+    how: str = attrs.field(default="separate", alias="mode", validator=a_mode)
+    where: Literal["nodes", "client"] = attrs.field(default="nodes", validator=a_place)
     timeout: float | tuple[float, float] = attrs.field(default=60.0)
-    pauses: tuple[float, ...] = attrs.field(default=PAUSES, converter=tuple)
+    pauses: tuple[float, ...] = attrs.field(default=PAUSES, converter=some_pauses)
     headers: Mapping[str, str] = attrs.field(factory=dict)
     upload: bool = False
     verify: bool | str = True
 
     def __attrs_post_init__(self) -> None:
-        mode_named(self.how)
         _durations(self.timeout)
-        if self.where not in ("nodes", "client"):
-            msg = f'where is {self.where!r:.100}; it must be "nodes" or "client"'
-            raise ConfigError(msg)
 
     @property
     def name(self) -> str:
@@ -75,7 +82,7 @@ class HTTPStaging:
     @property
     def place(self) -> Place:
         """As ``where`` says."""
-        return Place.CLIENT if self.where == "client" else Place.NODES
+        return place_named(self.where)
 
     def serves(self, file: File, direction: Direction) -> bool:
         """Every file that is brought; outputs where ``upload`` is set. No directories."""

@@ -47,10 +47,24 @@ def remote_name(file: File, shell: str | None) -> str:
 
 
 def command(
-    program: str, source: str, target: str, *, shell: str | None, timeout: float, tree: bool
+    program: str,
+    source: str,
+    target: str,
+    *,
+    shell: str | None,
+    timeout: float,
+    tree: bool,
+    partial: bool = False,
 ) -> Sequence[str]:
-    """Have a file, or all below a directory, at ``target``. No shell reads any of it."""
-    words = [program, "--times", "--partial", "--secluded-args", f"--timeout={timeout:.0f}"]
+    """Have a file, or all below a directory, at ``target``. No shell reads any of it.
+
+    With ``partial`` what has come of a file stays under its name when it breaks off.
+    """
+    words = [program, "--times", "--secluded-args", f"--timeout={timeout:.0f}"]
+    if partial:
+        words.append("--partial")
+    if shell is None:
+        words.append(f"--contimeout={timeout:.0f}")
     if tree:
         words += ["--recursive", "--links", "--safe-links", "--perms"]
     if shell is not None:

@@ -8,9 +8,21 @@ from typing import Literal
 
 import attrs
 
-from lamina.staging import PAUSES, Direction, Mode, Place, mode_named, persist
+from lamina.staging import (
+    PAUSES,
+    Direction,
+    Mode,
+    Place,
+    a_mode,
+    a_place,
+    a_time,
+    mode_named,
+    persist,
+    place_named,
+    some_pauses,
+)
 from lamina.staging_rsync.commands import MEANINGS, PASSING, command, remote_name, version_in
-from lamina.vocabulary import ConfigError, File, StagingFailed
+from lamina.vocabulary import File, StagingFailed
 
 __all__ = ["RsyncStaging"]
 
@@ -22,35 +34,27 @@ _MOST_SAID = 2000  # characters of what rsync says that an error repeats
 class RsyncStaging:
     """``rsync://[user@]host[:port]/module/path``, of a daemon; or by a remote shell.
 
-    rsync verifies what it has moved, and what it writes appears under its name only when whole.
-    A URL that ends in ``/`` is a directory with all below it; links that lead out of it are
-    left out.
+    rsync verifies what it has moved, and a file that it writes appears under its name only when
+    whole. A URL that ends in ``/`` is a directory with all below it, of which one file appears
+    after the other; links that lead out of it are left out.
 
     Args:
         shell: The remote shell and its options, such as ``"ssh"``; the path of a URL is then one
             of that host. None for daemons.
         where: ``"nodes"``, or ``"client"`` where only the program's host reaches the other.
         mode: ``"separate"``, by a task of its own, or ``"in-task"``.
-        timeout: Seconds of silence.
+        timeout: Seconds of silence, and to reach a daemon; to reach a host is the remote shell's
+            affair, as with ``"ssh -o ConnectTimeout=30"``.
         pauses: Seconds before each further attempt; there are no more than these.
         program: What rsync is called.
     """
 
     shell: str | None = None
-    where: Literal["nodes", "client"] = "nodes"
-    how: str = attrs.field(default="separate", alias="mode")
-    timeout: float = 60.0
-    pauses: tuple[float, ...] = attrs.field(default=PAUSES, converter=tuple)
+    where: Literal["nodes", "client"] = attrs.field(default="nodes", validator=a_place)
+    how: str = attrs.field(default="separate", alias="mode", validator=a_mode)
+    timeout: float = attrs.field(default=60.0, validator=a_time(1.0))
+    pauses: tuple[float, ...] = attrs.field(default=PAUSES, converter=some_pauses)
     program: str = "rsync"
-
-    def __attrs_post_init__(self) -> None:
-        mode_named(self.how)
-        if self.where not in ("nodes", "client"):
-            msg = f'where is {self.where!r:.100}; it must be "nodes" or "client"'
-            raise ConfigError(msg)
-        if type(self.timeout) not in (int, float) or self.timeout < 1:
-            msg = f"timeout is {self.timeout!r:.100}; write seconds, 1 or more"
-            raise ConfigError(msg)
 
     @property
     def name(self) -> str:
@@ -70,7 +74,7 @@ class RsyncStaging:
     @property
     def place(self) -> Place:
         """As ``where`` says."""
-        return Place.CLIENT if self.where == "client" else Place.NODES
+        return place_named(self.where)
 
     def serves(self, file: File, direction: Direction) -> bool:
         """Every file and directory, both ways."""
@@ -95,7 +99,7 @@ class RsyncStaging:
             StagingFailed: rsync says why.
         """
         here = f"{target}/" if file.is_directory else str(target)
-        words = self._command(remote_name(file, self.shell), here, file)
+        words = self._command(remote_name(file, self.shell), here, file, partial=True)
         persist(lambda attempt: self._run(words, file, target), self.pauses)
 
     def store(self, source: Path, file: File) -> None:
@@ -108,7 +112,9 @@ class RsyncStaging:
         words = self._command(here, remote_name(file, self.shell), file)
         persist(lambda attempt: self._run(words, file, source), self.pauses)
 
-    def _command(self, source: str, target: str, file: File) -> Sequence[str]:
+    def _command(
+        self, source: str, target: str, file: File, *, partial: bool = False
+    ) -> Sequence[str]:
         return command(
             self.program,
             source,
@@ -116,6 +122,7 @@ class RsyncStaging:
             shell=self.shell,
             timeout=self.timeout,
             tree=file.is_directory,
+            partial=partial,
         )
 
     def _run(self, words: Sequence[str], file: File, local: Path | None = None) -> str:

@@ -10,17 +10,22 @@ import attrs
 
 from lamina.channels import ChannelError
 from lamina.channels_ssh import AuthenticationFailed, ConnectionFailed, HostKeyRefused, SSHChannel
-from lamina.staging import Direction, Mode, Place, mode_named
+from lamina.staging import (
+    Direction,
+    Mode,
+    Place,
+    a_mode,
+    a_place,
+    mode_named,
+    option_items,
+    place_named,
+)
 from lamina.vocabulary import ConfigError, File, StagingFailed
 
 __all__ = ["SFTPStaging"]
 
 _SCHEMES = frozenset({"sftp"})
 _FROM_URL = ("hostname", "username", "port")
-
-
-def _items(options: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((name, repr(value)) for name, value in options.items()))
 
 
 @attrs.frozen(kw_only=True)
@@ -38,15 +43,11 @@ class SFTPStaging:
             to the workers, so better name files than secrets.
     """
 
-    where: Literal["client", "nodes"] = "client"
-    how: str = attrs.field(default="separate", alias="mode")
-    ssh: Mapping[str, Any] = attrs.field(factory=dict, eq=_items, repr=False)
+    where: Literal["client", "nodes"] = attrs.field(default="client", validator=a_place)
+    how: str = attrs.field(default="separate", alias="mode", validator=a_mode)
+    ssh: Mapping[str, Any] = attrs.field(factory=dict, eq=option_items, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        mode_named(self.how)
-        if self.where not in ("client", "nodes"):
-            msg = f'where is {self.where!r:.100}; it must be "client" or "nodes"'
-            raise ConfigError(msg)
         if wrong := sorted(set(_FROM_URL) & set(self.ssh)):
             msg = f"ssh has {', '.join(wrong)}, which the URL of a file says"
             raise ConfigError(msg)
@@ -74,7 +75,7 @@ class SFTPStaging:
     @property
     def place(self) -> Place:
         """As ``where`` says."""
-        return Place.CLIENT if self.where == "client" else Place.NODES
+        return place_named(self.where)
 
     def serves(self, file: File, direction: Direction) -> bool:
         """Every file, both ways. No directories."""

@@ -1,5 +1,6 @@
 """The kit of staging and its faults on a real rsync, with a daemon on this host."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -74,6 +75,29 @@ def test_directories_come_and_go_whole(tmp_path: Path) -> None:
         made.plugin.fetch(made.file("tree/"), tmp_path / "new")
         assert (tmp_path / "new" / "e" / "y").read_text() == "2"
         assert not (tmp_path / "new" / "out").is_symlink()
+    finally:
+        made.close()
+
+
+def test_an_output_that_breaks_off_leaves_the_old_one(tmp_path: Path) -> None:
+    made = bench()
+    slow = tmp_path / "rsync"  # ends in the middle, as when its host goes down
+    slow.write_text(
+        '#!/bin/sh\nrsync --bwlimit=1000 "$@" & until kill -0 $! && ls -A '
+        f"{made.folder} | grep -q '^.x.'; do sleep 0.05; done; sleep 0.3; kill $!; wait $!\n"
+    )
+    slow.chmod(0o700)
+    try:
+        (made.folder / "x").write_text("old")
+        (tmp_path / "made").write_bytes(os.urandom(5_000_000))
+        with pytest.raises(StagingFailed) as caught:
+            RsyncStaging(program=str(slow), pauses=()).store(tmp_path / "made", made.file("x"))
+        assert caught.value.status == 20
+        deadline = time.monotonic() + WAIT
+        while len(os.listdir(made.folder)) > 1 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert os.listdir(made.folder) == ["x"]
+        assert (made.folder / "x").read_text() == "old"
     finally:
         made.close()
 

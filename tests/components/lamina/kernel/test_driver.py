@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from lamina.kernel.crew import Crew
-from lamina.kernel.driver import CAPTURE_LIMIT, Driver
+from lamina.kernel.driver import CAPTURE_LIMIT, TOGETHER, Driver
 
 WAIT = 10  # seconds
 
@@ -19,7 +19,23 @@ def test_what_is_posted_from_a_handler_comes_after_it() -> None:
         order.append("first")
 
     driver.post(first)
-    assert order == ["first", "settled", "second", "settled"]
+    assert order == ["first", "second", "settled"]
+
+
+def test_what_came_together_is_settled_together_and_not_too_late() -> None:
+    order: list[int | str] = []
+    driver = Driver(lambda: order.append("settled"), Crew("spare"))
+
+    def many() -> None:
+        for number in range(TOGETHER + 3):
+            driver.post(order.append, number)
+
+    driver.post(many)
+    settled = [place for place, one in enumerate(order) if one == "settled"]
+    assert [one for one in order if one != "settled"] == list(range(TOGETHER + 3))
+    assert len(settled) == 2
+    assert settled[0] < TOGETHER
+    assert settled[1] == len(order) - 1
 
 
 def test_a_thread_is_let_go_after_a_bounded_number_of_events() -> None:

@@ -62,6 +62,22 @@ def test_a_result_counts_while_its_outputs_are_as_they_were(tmp_path: Path) -> N
     assert "is not as it was" in missed(again, found, 1.0).facts["reason"]  # type: ignore[operator]
 
 
+def test_a_call_with_an_output_elsewhere_has_a_key_and_is_not_remembered() -> None:
+    memories = Memories(InMemoryMemo())
+    task = made(1, "a", outputs=(File("http://host/x"),))
+    for _ in range(2):
+        found = memories.find(task)
+        assert isinstance(found, Miss)
+        assert "not remembered" in found.why()
+        memories.record([ended(task, 5)], {task.id: task})
+    assert task.key == memories_key(made(2, "a", outputs=(File("http://host/x"),)))
+
+
+def memories_key(task: Task) -> bytes | None:
+    Memories(InMemoryMemo()).find(task)
+    return task.key
+
+
 def test_a_memo_that_nobody_asks_is_told_nothing() -> None:
     memo = _Counting()
     memories = Memories(memo)

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from lamina.kernel.outputs import marks_of, what_changed
+from lamina.kernel.outputs import marks_of, out_of_sight, what_changed
 from lamina.vocabulary import File
 
 
@@ -22,6 +22,8 @@ def test_marks_hold_until_a_file_changes_or_goes(tmp_path: Path) -> None:
 
 def test_a_remote_output_has_no_mark() -> None:
     assert marks_of([File("http://host/x")]) is None
+    assert "http://host/x is not on this host" in out_of_sight([File("/x"), File("http://host/x")])
+    assert out_of_sight([File("/x"), File("file:///y")]) == ""
 
 
 def test_no_outputs_are_always_there() -> None:

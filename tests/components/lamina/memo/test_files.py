@@ -81,6 +81,19 @@ def test_a_directory_a_remote_file_and_one_that_is_not_there_have_keys(tmp_path:
         assert len(found) == 3
 
 
+def test_what_is_asked_of_a_file_counts() -> None:
+    url = "http://host/x"
+    asked = [
+        File(url),
+        File(url, size=1),
+        File(url, size=2),
+        File(url, checksum="sha256:" + "0" * 64),
+        File(url, checksum="sha256:" + "1" * 64),
+    ]
+    for policy in ("name", "stat", "content"):
+        assert len({memo_key(Subject(use, (one, []), {}), policy) for one in asked}) == len(asked)
+
+
 def test_a_policy_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ConfigError, match="files is 'date'; it must be one of 'name', 'stat'"):
         InMemoryMemo(files="date")  # type: ignore[arg-type]

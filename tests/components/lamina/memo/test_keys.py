@@ -8,7 +8,7 @@ import subprocess
 import sys
 import types
 import uuid
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +54,10 @@ class Tagged(str):
     tag: str
 
 
+class Measured(list):  # type: ignore[type-arg]
+    __slots__ = ("unit",)
+
+
 def add(a: Any, b: Any = 2, *rest: Any, scale: Any = 1, **more: Any) -> Any:
     return a
 
@@ -66,7 +70,9 @@ NOON = datetime.datetime(2024, 1, 2, 12, tzinfo=datetime.UTC)
 VALUES: list[Any] = [
     None, ..., True, False, 0, 1, 2, 1.0, 1j, "1", b"1", bytearray(b"1"), "", b"",
     [1], (1,), {1}, frozenset({1}), {1: 2}, [[1], []], [[], [1]], ["ab", "c"], ["a", "bc"],
-    OrderedDict({1: 2}), Path("1"), File("1"), Colour.RED, Colour.BLUE, Level.LOW,
+    OrderedDict({1: 2}), OrderedDict({1: 2, 3: 4}), OrderedDict({3: 4, 1: 2}),
+    defaultdict(None, {1: 2}), defaultdict(int, {1: 2}), defaultdict(list, {1: 2}),
+    Path("1"), File("1"), Colour.RED, Colour.BLUE, Level.LOW,
     NOON, NOON.date(), NOON.time(), datetime.timedelta(1), decimal.Decimal("1"), uuid.UUID(int=1),
     range(3), Point(1, 2), (1, 2), Data(1), Data(2), Attrs(1), functools.partial(add, 1),
     functools.partial(add, 2), add, len, "x".upper, "y".upper, Data, Attrs, 10**5000,
@@ -149,6 +155,19 @@ def test_what_a_closure_holds_counts() -> None:
     assert id_for_memo(closure(1)) != id_for_memo(closure(2))
 
 
+def test_defaults_that_are_equal_and_not_the_same_count() -> None:
+    defaults = (1, True, 1.0, 0, False, 0.0, -0.0, None, "", b"", (), [])
+    assert len({key(with_default(one)) for one in defaults}) == len(defaults)
+    assert key(with_default("a")) == key(with_default("a"))
+
+
+def with_default(value: Any) -> Callable[[Any], Any]:
+    def function(x: Any = value) -> Any:
+        return x
+
+    return function
+
+
 def test_a_closure_that_holds_itself_has_a_key() -> None:
     def outer() -> Callable[[int], int]:
         def loop(n: int) -> int:
@@ -172,8 +191,11 @@ def test_a_type_without_a_rule_is_named_with_the_path_to_it() -> None:
 def test_what_a_rule_would_not_see_is_refused() -> None:
     tagged = Tagged("x")
     tagged.tag = "y"
-    with pytest.raises(MemoKeyError, match="attributes besides"):
-        key(tagged)
+    measured = Measured([1])
+    measured.unit = "m"
+    for value in (tagged, measured):
+        with pytest.raises(MemoKeyError, match="attributes besides"):
+            key(value)
 
 
 def test_a_value_that_holds_itself_is_refused() -> None:

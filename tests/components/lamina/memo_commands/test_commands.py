@@ -108,6 +108,7 @@ def test_old_runs_are_pruned(tmp_path: Path) -> None:
     assert say("prune", "--keep", "2", str(tmp_path)) == f"removed {folder}"
     assert not folder.exists()
     assert say("prune", "--keep", "2", str(tmp_path)) == "nothing to remove"
+    assert say("prune", "--keep", "3", str(tmp_path)) == "nothing to remove"
     fill(tmp_path / "003", 3)
     said = say("prune", "--older-than", "1 d", str(tmp_path)).splitlines()
     assert len(said) == 2

@@ -30,6 +30,14 @@ def test_the_most_similar_call_before_is_named_with_what_differs() -> None:
     assert said.endswith("argument 2 (b) differs")
 
 
+def test_of_calls_that_differ_in_as_much_the_latest_is_named() -> None:
+    before = [(f"00{n}", result(1, n + 5, at=float(n))) for n in range(3)]
+    for order in (before, before[::-1]):
+        assert "of run 002, the most similar" in why_computed(result(1), order)
+        same = [(run, one._replace(key=result(1).key)) for run, one in order]
+        assert why_computed(result(1), same).startswith("run 002 had recorded it")
+
+
 def test_a_call_that_had_been_recorded_says_why_that_did_not_count() -> None:
     mark = OutputMark("file:///x", 1, 1)
     written, again = result(1, outputs=(mark,)), result(1, outputs=(mark._replace(modified=2),))

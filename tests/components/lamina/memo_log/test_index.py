@@ -86,12 +86,64 @@ def test_whose_index_wins_does_not_matter(tmp_path: Path) -> None:
     last.close()
 
 
+def found_by_others(path: Path, count: int) -> list[int]:
+    index = Index(path)
+    assert index.load()
+    found = [n for n in range(count) if index.find(b"%d" % n)]
+    index.close()
+    return found
+
+
+def test_it_can_be_published_again_and_again(tmp_path: Path) -> None:
+    path = tmp_path / "index"
+    index = Index(path)
+    for turn in range(4):
+        index.add("log", [Found(b"%d" % n, "f", 1.0, n, 5) for n in range(3 * turn, 3 * turn + 3)])
+        index.publish()
+        assert (index.rows, index.unpublished) == (3 * turn + 3, 0)
+        assert all(index.find(b"%d" % n) for n in range(3 * turn + 3))
+        assert found_by_others(path, 20) == list(range(3 * turn + 3))
+    index.close()
+
+
+def test_what_comes_while_it_is_written_is_in_the_next_one(tmp_path: Path) -> None:
+    path = tmp_path / "index"
+    index = Index(path)
+    index.add("log", [Found(b"0", "f", 1.0, 0, 5)])
+    snapshot = index.snapshot()
+    index.add("log", [Found(b"%d" % n, "f", 1.0, n, 5) for n in range(1, FRESH + 5)])
+    index.written(snapshot, index.write(snapshot))
+    assert index.unpublished == FRESH + 4
+    assert found_by_others(path, FRESH + 5) == [0]
+    assert all(index.find(b"%d" % n) for n in range(FRESH + 5))
+    index.publish()
+    assert found_by_others(path, FRESH + 5) == list(range(FRESH + 5))
+    index.close()
+
+
+def test_what_could_not_be_written_is_in_the_next_one(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "index"
+    path.parent.touch()
+    index = Index(path)
+    index.add("log", [Found(b"0", "f", 1.0, 0, 5)])
+    snapshot = index.snapshot()
+    with pytest.raises(OSError, match="folder"):
+        index.write(snapshot)
+    index.written(snapshot, None)
+    assert index.find(b"0")
+    path.parent.unlink()
+    index.add("log", [Found(b"1", "f", 1.0, 1, 5)])
+    index.publish()
+    assert found_by_others(path, 3) == [0, 1]
+    index.close()
+
+
 def test_without_a_published_one_there_is_nothing_to_load(tmp_path: Path) -> None:
     assert not Index(None).load()
     assert not Index(tmp_path / "index").load()
 
 
-def test_garbage_and_foreign_files_are_refused_and_forgotten(tmp_path: Path) -> None:
+def test_garbage_and_foreign_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "index"
     published(path)
     whole = path.read_bytes()
@@ -100,8 +152,6 @@ def test_garbage_and_foreign_files_are_refused_and_forgotten(tmp_path: Path) -> 
         index = Index(path)
         with pytest.raises(IndexUnusable):
             index.load()
-        index.forget()
-        assert index.find(b"1") == []
         index.close()
     path.unlink()
     path.mkdir()

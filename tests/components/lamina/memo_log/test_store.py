@@ -1,5 +1,6 @@
 import logging
 import os
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -202,6 +203,33 @@ def test_the_index_is_written_during_a_long_run_too(tmp_path: Path) -> None:
     assert known(tmp_path / "001", 61) == list(range(60))
 
 
+def test_the_index_is_never_far_behind(tmp_path: Path) -> None:
+    store = opened(tmp_path / "000", index_after=2)
+    behind = []
+    for number in range(700):
+        store.put([result(number)])
+        store._wait_for_publisher()
+        index = store._index
+        assert index is not None
+        behind.append(index.unpublished - max(50, index.rows // 20))
+    assert max(behind) <= 0
+    store.close()
+
+
+def test_an_index_that_breaks_while_the_next_one_is_written_is_made_anew(tmp_path: Path) -> None:
+    fill(tmp_path / "000", *range(5000), index_after=1)
+    index = tmp_path / "memo.index"
+    whole = index.read_bytes()
+    index.write_bytes(whole[:40960] + b"\xff" * (len(whole) - 40960))
+    store = opened(tmp_path / "001", index_after=2)
+    for number in range(5000, 5600):
+        store.put([result(number)])
+        assert had(store, number - 5000)
+    assert all(had(store, number) for number in range(5600))
+    store.close()
+    assert known(tmp_path / "002", 5601) == list(range(5600))
+
+
 def test_the_index_may_live_elsewhere(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere" / "deep"
     fill(tmp_path / "000", 0, index_after=1, index_dir=elsewhere)
@@ -291,6 +319,19 @@ def test_more_logs_than_may_be_open_are_read_all_the_same(tmp_path: Path) -> Non
     store.close()
 
 
+def test_more_runs_than_files_may_be_open_are_begun_with(tmp_path: Path) -> None:
+    for number in range(60):
+        fill(tmp_path / f"{number:03d}", number, resume=None)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 40, before[1]))
+    try:
+        store = opened(tmp_path / "100")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert all(had(store, number) for number in range(60))
+    store.close()
+
+
 def test_what_cannot_be_written_is_an_error_and_the_store_goes_on(tmp_path: Path) -> None:
     store = opened(tmp_path / "000")
     store.put([result(0)])
@@ -324,6 +365,7 @@ def test_settings_that_cannot_work_are_refused() -> None:
         ({"resume": "runinfo"}, r"or a list, as \['runinfo'\]"),
         ({"interval": "soon"}, "interval is"),
         ({"large": "x"}, "large is"),
+        ({"large": "1 GiB"}, "512 MiB"),
     ):
         with pytest.raises(ConfigError, match=says):
             LogResultStore(**options)

@@ -44,6 +44,27 @@ def test_only_the_user_can_read_it(tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
 
 
+def test_the_way_to_it_is_forced_to_disk_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forced: set[Path] = set()
+    fsync = os.fsync
+
+    def watched(handle: int) -> None:
+        forced.add(Path(os.readlink(f"/proc/self/fd/{handle}")))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    folder = tmp_path / "runs" / "000" / "checkpoint"
+    writer = LogWriter(folder, HEADER)
+    writer.sync()
+    assert forced >= {folder / "results.log", folder, *folder.parents[:3]}
+    forced.clear()
+    writer.sync()
+    assert not forced
+    writer.close()
+
+
 def test_a_log_is_never_continued(tmp_path: Path) -> None:
     LogWriter(tmp_path, HEADER).close()
     with pytest.raises(FileExistsError):

@@ -30,6 +30,26 @@ def test_what_breaks_off_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> 
     assert os.listdir(tmp_path) == ["x"]
 
 
+def test_all_of_it_is_on_the_disk_before_it_appears(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forced: list[str] = []
+    fsync = os.fsync
+
+    def watched(handle: int) -> None:
+        forced.append(Path(os.readlink(f"/proc/self/fd/{handle}")).name)
+        assert not (tmp_path / "d").exists()
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    with appearing(tmp_path / "d") as part:
+        (part / "e").mkdir(parents=True)
+        (part / "e" / "f").write_text("1")
+        (part / "g").write_text("2")
+        (part / "link").symlink_to("nowhere")
+    assert sorted(forced) == ["f", "g"]
+
+
 def test_a_directory_replaces_one(tmp_path: Path) -> None:
     source, final = tmp_path / "s", tmp_path / "d"
     (source / "e").mkdir(parents=True)

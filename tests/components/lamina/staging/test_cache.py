@@ -35,6 +35,21 @@ def test_a_copy_is_made_once_and_keeps_its_name(tmp_path: Path) -> None:
         assert again.read_text() == "one"
 
 
+def test_a_copy_is_on_the_disk_before_others_take_it_for_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forced: list[Path] = []
+    fsync = os.fsync
+
+    def watched(handle: int) -> None:
+        forced.append(Path(os.readlink(f"/proc/self/fd/{handle}")))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    hold(Cache(tmp_path / "c", 100), "k", "one")
+    assert forced == [tmp_path / "c" / "parts" / "k" / "x"]
+
+
 def test_equal_names_of_different_files_do_not_collide(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "c", 100)
     keys = [cache_key(File(f"http://h/{number}/x"), "v", "r") for number in (1, 2)]

@@ -1,4 +1,5 @@
 import pickle
+from collections import OrderedDict, defaultdict
 from typing import Any, NamedTuple
 
 from lamina.staging import Slot, replaced
@@ -26,6 +27,16 @@ def test_files_are_found_wherever_they_nest_and_put_back() -> None:
     assert with_slots[3] == {Slot(4)}
     assert filled(pickle.loads(pickle.dumps(with_slots)), order) == value
     assert value[0] is A
+
+
+def test_dicts_of_other_kinds_keep_their_kind() -> None:
+    ordered = OrderedDict({"b": A, "a": [B]})
+    by_default: defaultdict[str, Any] = defaultdict(list, {"k": A})
+    changed = replaced([ordered, by_default], lambda file: file.url)
+    assert changed == [OrderedDict({"b": A.url, "a": [B.url]}), {"k": A.url}]
+    assert changed[1]["new"] == []
+    assert ordered["b"] is A
+    assert by_default["k"] is A
 
 
 def test_containers_without_a_file_stay_the_very_same() -> None:

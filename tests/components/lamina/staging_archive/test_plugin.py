@@ -114,6 +114,32 @@ def test_what_is_missing_or_damaged_is_told(tmp_path: Path) -> None:
         assert (caught.value.url, caught.value.again) == (file.url, False)
 
 
+def test_what_cannot_be_unpacked_is_told(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x", "".join(map(str, range(9000))))
+    whole = (tmp_path / "a.zip").read_bytes()
+    (tmp_path / "flipped.zip").write_bytes(whole[:40] + bytes([whole[40] ^ 0xFF]) + whole[41:])
+    listed = whole.index(b"PK\x01\x02")
+    locked = bytearray(whole)
+    locked[6] |= 1
+    locked[listed + 8] |= 1
+    (tmp_path / "locked.zip").write_bytes(locked)
+    tarred(tmp_path / "a.tar.gz", {"x": "".join(map(str, range(9000)))})
+    whole = (tmp_path / "a.tar.gz").read_bytes()
+    (tmp_path / "b.tar.gz").write_bytes(whole[:1000] + bytes(200) + whole[1200:])
+    for url in ("zip:{}/flipped.zip/x", "zip:{}/locked.zip/x", "tar:{}/b.tar.gz/x"):
+        file = File(url.format(tmp_path))
+        with pytest.raises(StagingFailed) as caught:
+            PLUGIN.fetch(file, tmp_path / "new")
+        assert (caught.value.url, caught.value.again) == (file.url, False)
+
+
+def test_of_a_member_that_was_added_twice_the_later_counts(tmp_path: Path) -> None:
+    tarred(tmp_path / "a.tar.gz", {"x": "old", "./x": "new", "y": "2"})
+    PLUGIN.fetch(File(f"tar:{tmp_path}/a.tar.gz/x"), tmp_path / "new")
+    assert (tmp_path / "new").read_text() == "new"
+
+
 def test_tasks_that_write_to_one_archive_take_turns(tmp_path: Path) -> None:
     def put(number: int) -> None:
         source = tmp_path / f"made{number}"

@@ -1,8 +1,10 @@
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from lamina.staging import Direction, Mode, Place
 from lamina.staging_fsspec import FsspecStaging
@@ -44,6 +46,36 @@ def test_directories_come_and_go_whole(tmp_path: Path, s3: S3Server) -> None:
     assert (tmp_path / "new" / "x").read_text() == "1"
     assert (tmp_path / "new" / "e" / "y").read_text() == "2"
     assert plugin.version(file) is None
+
+
+class LosesTheEnd(MemoryFileSystem):  # type: ignore[misc]  # no types there
+    """Keeps, and gives, no more than the first two bytes of files called ``cut``."""
+
+    protocol = "lossy"
+    store: ClassVar[dict[str, Any]] = {}
+
+    def put_file(self, lpath: str, rpath: str, **options: Any) -> None:
+        super().put_file(lpath, rpath, **options)
+        if rpath.endswith("put/cut"):
+            self.pipe_file(rpath, self.cat_file(rpath)[:2])
+
+    def get_file(self, rpath: str, lpath: str, **options: Any) -> None:
+        super().get_file(rpath, lpath, **options)
+        if rpath.endswith("got/cut"):
+            os.truncate(lpath, 2)
+
+
+def test_each_file_of_a_directory_is_compared(tmp_path: Path) -> None:
+    fsspec.register_implementation("lossy", LosesTheEnd, clobber=True)
+    plugin = FsspecStaging(protocols=["lossy"], pauses=())
+    (tmp_path / "made").mkdir()
+    for name in ("cut", "whole"):
+        (tmp_path / "made" / name).write_text("12345")
+    with pytest.raises(StagingFailed, match="2 bytes have arrived of cut, of 5"):
+        plugin.store(tmp_path / "made", File("lossy://put/"))
+    plugin.store(tmp_path / "made", File("lossy://got/"))
+    with pytest.raises(StagingFailed, match="2 bytes have come of cut, of 5"):
+        plugin.fetch(File("lossy://got/"), tmp_path / "new")
 
 
 def test_a_store_without_versions_has_none(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import logging
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,22 @@ def test_what_breaks_off_is_continued(server: FTPServer, tmp_path: Path) -> None
     assert (tmp_path / "new").read_bytes() == CONTENT
     (rest,) = [line for line in server.said if line.startswith("REST")]
     assert int(rest.split()[1]) >= len(CONTENT) // 2
+
+
+def test_what_has_changed_meanwhile_is_begun_anew(server: FTPServer, tmp_path: Path) -> None:
+    other = bytes(reversed(CONTENT))
+    source = tmp_path / "there" / "x"
+    os.utime(source, (1e9, 1e9))
+    server.cuts = [len(CONTENT) // 2]
+
+    def change(line: str) -> None:
+        # The second time that it is asked for, it is another file of the same size.
+        if sum(one.startswith("MDTM") for one in server.said) == 2:
+            source.write_bytes(other)
+
+    server.before = change
+    QUICK.fetch(File(server.url("x")), tmp_path / "new")
+    assert (tmp_path / "new").read_bytes() == other
 
 
 def test_what_never_comes_whole_is_a_failure(server: FTPServer, tmp_path: Path) -> None:

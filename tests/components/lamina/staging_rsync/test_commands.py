@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from lamina.staging_rsync.commands import command, remote_name, version_in
@@ -26,6 +28,16 @@ def test_names_come_after_the_last_option() -> None:
     assert "--recursive" in words
     assert words[words.index("--rsh") + 1] == "ssh -p 1"
     assert "--recursive" not in command("rsync", "a", "b", shell=None, timeout=9, tree=False)
+
+
+def test_only_what_is_brought_may_lie_there_in_part() -> None:
+    def words(**options: Any) -> list[str]:
+        return [*command("rsync", "a", "b", timeout=9, tree=False, **options)]
+
+    assert "--partial" not in words(shell=None)
+    assert "--partial" in words(shell=None, partial=True)
+    assert "--contimeout=9" in words(shell=None)
+    assert "--contimeout=9" not in words(shell="ssh")
 
 
 def test_a_listing_tells_size_and_time() -> None:

@@ -47,7 +47,7 @@ def test_it_says_where_and_how_it_works() -> None:
 @pytest.mark.parametrize(
     "options, says",
     [
-        ({"where": "moon"}, '"client" or "nodes"'),
+        ({"where": "moon"}, '"nodes" or "client"'),
         ({"mode": "both"}, '"separate" or "in-task"'),
         ({"ssh": {"port": 22}}, "which the URL of a file says"),
         ({"ssh": {"colour": "red"}}, "no option of SSHChannel"),
