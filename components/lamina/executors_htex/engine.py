@@ -9,29 +9,29 @@ Frames gather in the link. Where a worker may be idle they are sent at once; oth
 io thread, which is woken for it once: so a burst of submissions becomes a few frames.
 """
 
-import json
 import logging
 import os
-import platform
 import select
 import shutil
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 from weakref import ref
 
 from lamina.blocks import ManagerWork, Work
 from lamina.codec import Codec, Content, any_shared
-from lamina.executors import News, Outcome, Report, Site, Started, TaskRequest
+from lamina.executors import Outcome, Report, Site, TaskRequest
 from lamina.executors_htex.blocks import Blocks
+from lamina.executors_htex.configs import (
+    interchange_config,
+    make_socket_dir,
+    manager_config,
+    write_manager_config,
+)
+from lamina.executors_htex.delivery import Delivery, HandleGone
 from lamina.executors_htex.guard import guard_of
 from lamina.executors_htex.link import Link
-from lamina.executors_htex.outcomes import outcome_of, outcomes_of_ended
 from lamina.executors_htex.refusals import refusal, refused
 from lamina.executors_htex.repeats import LARGE, Repeats
 from lamina.executors_htex.settings import Settings
@@ -58,9 +58,8 @@ from lamina.htex_core import (
     Unfit,
     unpack,
     wrapped,
-    write_plugin,
 )
-from lamina.processes import Identity, has_ended, own_identity, tail
+from lamina.processes import Identity, has_ended, tail
 from lamina.vocabulary import AttemptId, BlockId
 
 __all__ = ["Engine"]
@@ -70,22 +69,6 @@ _LOG = logging.getLogger(__name__)
 LEAVING = 3.0  # seconds that the interchange has for telling the managers to leave
 LOOK_FOR_MANAGERS = 0.25  # seconds between two looks whether an awaited manager still lives
 GATHER_LIMIT = 64  # tasks; whoever brings one more sends them all
-
-
-class _Owner(NamedTuple):
-    """Who hears of an attempt, and what the task is called; tasks of one app share it."""
-
-    report: Report
-    name: str
-
-
-class _HandleGone(NamedTuple):
-    """The program has dropped the last handle to a shared object."""
-
-    digest: bytes
-
-
-_News: TypeAlias = ClientEffect | Outcome | _HandleGone
 
 
 class Engine:
@@ -103,9 +86,6 @@ class Engine:
             make_queue=Levels if self._order is None else Sorted,
         )
         self._link: Link | None = None
-        self._owners: dict[int, _Owner] = {}
-        self._last_owner: _Owner | None = None
-        self._deliveries: SimpleQueue[Sequence[_News] | None] = SimpleQueue()
         self._shared: dict[bytes, ref[Content]] = {}
         self._repeats = Repeats()
         self._closed = False
@@ -113,7 +93,6 @@ class Engine:
         """Attempts that were ever launched."""
         self._hangup, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._io_awake = True
-        self._socket_dir: str | None = None
         self._addressed = False
         self._blocks = Blocks(
             settings,
@@ -124,14 +103,16 @@ class Engine:
             self._fail,
         )
         self.guard = guard_of(settings, site, drain=self.drain, hold=self.hold, unhold=self.unhold)
-        self._config = self._interchange_config()
+        self._delivery = Delivery(settings.label, codec, self.guard, self._let_go)
+        self._socket_dir = None if settings.bind() is not None else make_socket_dir()
+        self._config = interchange_config(settings, self.directory, package, self._socket_dir)
         self._threads = [
             threading.Thread(
                 target=self._run, args=(target,), name=f"{settings.label}-{name}", daemon=True
             )
             for name, target in (
                 ("io", self._run_io),
-                ("delivery", self._run_delivery),
+                ("delivery", self._delivery.run),
                 ("blocks", self._blocks.run),
             )
         ]
@@ -141,7 +122,7 @@ class Engine:
         with self._lock:
             self._perform(self._machine.start(time.monotonic()))
         if self.settings.provider.blocks_are_local:
-            self._write_manager_config([])
+            self._write_down([])
             self._blocks.ready()
         for thread in self._threads:
             thread.start()
@@ -152,12 +133,10 @@ class Engine:
         """Take attempts; False when it has been closed."""
         sent: list[Written] = []
         bad: list[Outcome] = []
-        owners, owner = self._owners, self._last_owner
+        delivery = self._delivery
         shared: dict[int, list[Content]] | None = {} if any_shared() else None
         for task in tasks:
-            if owner is None or owner.name != task.name or owner.report is not report:
-                owner = self._last_owner = _Owner(report, task.name)
-            owners[task.attempt] = owner
+            delivery.expect(task, report)
             if task.avoid or task.expected is not None:
                 why = refusal(task, self.settings.provider)
                 if why:
@@ -175,8 +154,7 @@ class Engine:
         machine = self._machine
         with self._lock:
             if self._closed:
-                for task in tasks:
-                    owners.pop(task.attempt, None)
+                delivery.forget(tasks)
                 return False
             before = machine.outstanding
             self._taken += len(sent)
@@ -192,7 +170,7 @@ class Engine:
         if short:
             self._blocks.stir()
         if bad:
-            self._deliveries.put(bad)
+            delivery.put(bad)
         return True
 
     def _told_of(
@@ -203,7 +181,7 @@ class Engine:
             for content in contents:
                 known = self._shared.get(content.digest)
                 if known is None or known() is not content:
-                    told = _tell_when_gone(self._deliveries, content.digest)
+                    told = _tell_when_gone(self._delivery, content.digest)
                     self._shared[content.digest] = ref(content, told)
         return {
             attempt: [(content.digest, wrapped(content.data)) for content in contents]
@@ -299,7 +277,7 @@ class Engine:
                 self._flush(self._link)
             self._wake_io()
         self._blocks.stop()
-        self._deliveries.put(None)
+        self._delivery.stop()
         current = threading.current_thread()
         for thread in self._threads:
             if thread is not current:
@@ -335,7 +313,7 @@ class Engine:
             elif type(effect) is Broken:
                 self._blocks.give_up()
         if news:
-            self._deliveries.put(news)
+            self._delivery.put(news)
 
     def _tell(self, effects: list[ClientEffect]) -> None:
         self._perform(effects)
@@ -355,9 +333,13 @@ class Engine:
         if not self._addressed:
             # Restarts use the same address, so that the managers find them.
             self._config["bind"] = address
-            self._write_manager_config([address])
+            self._write_down([address])
             self._addressed = True
         self._blocks.ready()
+
+    def _write_down(self, addresses: Sequence[str]) -> None:
+        config = manager_config(self.settings, self._config, self._initializer)
+        write_manager_config(self.directory, config, addresses)
 
     def _fail(self, reason: str) -> None:
         with self._lock:
@@ -374,14 +356,8 @@ class Engine:
             name = threading.current_thread().name
             reason = f"thread {name} has died of {type(error).__name__}: {error}"
             self._fail(reason)
-            if work == self._run_delivery:
-                # Nobody knows which outcomes died with it: whatever is not told yet ends so.
-                left = dict(self._owners)  # and no new dict: launch() may be about to use this one
-                for attempt in left:
-                    self._owners.pop(attempt, None)
-                lost = outcomes_of_ended(Ended([*left], "executor_lost", reason, "unknown"))
-                for owner, outcome in zip(left.values(), lost, strict=True):
-                    owner.report([outcome])
+            if work == self._delivery.run:
+                self._delivery.end_all(reason)
                 work()
 
     # The io thread.
@@ -446,149 +422,14 @@ class Engine:
                 if self._machine.broken is not None:
                     self._link = None
 
-    # The delivery thread.
 
-    def _run_delivery(self) -> None:
-        while self._deliver():
-            pass
-
-    def _deliver(self) -> bool:
-        """Wait for news and report all there is; False at the end.
-
-        A function of its own, because while it waits it must keep nobody's results alive.
-        """
-        deliveries = self._deliveries
-        batch = deliveries.get()
-        by_report: dict[int, tuple[Report, list[News]]] = {}
-        try:
-            while batch is not None:
-                for item in batch:
-                    self._sort(item, by_report)
-                try:
-                    batch = deliveries.get_nowait()
-                except Empty:
-                    break
-        finally:
-            _report_all(by_report)  # whatever happens: nobody else knows of these any more
-        return batch is not None
-
-    def _sort(
-        self,
-        item: _News,
-        by_report: dict[int, tuple[Report, list[News]]],
-    ) -> None:
-        guard = self.guard
-        if guard is not None and isinstance(item, ManagerCame | ManagerWent):
-            guard.hear(item)
-        manager = item.manager if type(item) is Deliver else None
-        awake = guard is not None and guard.awake
-        for news in self._news_of(item):
-            final = type(news) is Outcome
-            owner = (self._owners.pop if final else self._owners.get)(news.attempt, None)
-            if owner is None:
-                continue
-            report = owner.report
-            by_report.setdefault(id(report), (report, []))[1].append(news)
-            if manager is None or guard is None or not isinstance(news, Outcome):
-                continue
-            if awake or news.failure is not None:
-                guard.ended(manager, owner.name, news)
-                awake = True
-
-    def _news_of(self, item: _News) -> Sequence[News]:
-        if isinstance(item, Outcome):
-            return [item]
-        if isinstance(item, Deliver):
-            return [outcome_of(wire, item.manager, self.codec) for wire in item.outcomes]
-        if isinstance(item, Ended):
-            return outcomes_of_ended(item)
-        if isinstance(item, _HandleGone):
-            self._let_go(item.digest)
-        if isinstance(item, Unfit):
-            _LOG.critical("executor %r: %s", self.settings.label, item.reason)
-        if isinstance(item, Ran):
-            node = None if item.manager is None else item.manager.host
-            return [Started(AttemptId(attempt), at, node) for attempt, at in item.marks]
-        return []
-
-    # What is written down once.
-
-    def _interchange_config(self) -> dict[str, Any]:
-        settings = self.settings
-        bind, encrypted = settings.bind(), settings.encrypted
-        if bind is None:
-            parent = os.environ.get("LAMINA_SOCKET_DIR", "/tmp")
-            self._socket_dir = tempfile.mkdtemp(prefix="lamina-", dir=parent)
-            bind, encrypted = f"ipc://{self._socket_dir}/interchange", False
-        return {
-            "bind": bind,
-            "encrypted": encrypted,
-            "keys": str((self.directory / "keys").resolve()),
-            "python": ".".join(platform.python_version_tuple()[:2]),
-            "package": self.package,
-            "heartbeat_period": settings.heartbeat_period,
-            "heartbeat_threshold": settings.heartbeat_threshold,
-            "selector": self._written_selector(),
-            "socket_dir": self._socket_dir,
-        }
-
-    def _written_selector(self) -> list[Any] | None:
-        """What the interchange makes its selector from; None for its default."""
-        selector = self.settings.manager_selector
-        if selector is None:
-            return None
-        path = [str(Path(entry).resolve()) for entry in sys.path if Path(entry).exists()]
-        return [*write_plugin(selector, "manager_selector"), path]
-
-    def _write_manager_config(self, addresses: Sequence[str]) -> None:
-        """Write what managers are told; without addresses they wait for a file that has some."""
-        config = {
-            "addresses": addresses,
-            "binder": write_plugin(self.settings.binder(), "resource_binder"),
-            "block": "?",
-            "codec": self.settings.codec_name,
-            "drain_period": self.settings.drain_period,
-            "encrypted": self._config["encrypted"],
-            "heartbeat_period": self.settings.heartbeat_period,
-            "heartbeat_threshold": self.settings.heartbeat_threshold,
-            "keys": self._config["keys"],
-            "package": self.package,
-            "initializer": None if self._initializer is None else self._initializer.as_json(),
-            "prefetch": self.settings.prefetch_capacity,
-            "program": list(own_identity()),
-            "sys_path": [str(Path(entry).resolve()) for entry in sys.path if Path(entry).exists()],
-            "walltime": getattr(self.settings.provider, "walltime", None),
-            "worker_memory_limit": self.settings.worker_memory_limit,
-            "workers": self.settings.max_workers_per_node,
-        }
-        path, fresh = self.directory / "manager.json", self.directory / "manager.json.new"
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(config, file)
-        fresh.replace(path)  # whoever reads it meanwhile has the one or the other, and all of it
-
-
-def _tell_when_gone(
-    deliveries: "SimpleQueue[Sequence[_News] | None]", digest: bytes
-) -> Callable[[object], None]:
+def _tell_when_gone(delivery: Delivery, digest: bytes) -> Callable[[object], None]:
     """Called wherever the last handle is dropped, perhaps within our own lock: it only says so."""
 
     def gone(_: object) -> None:
-        deliveries.put([_HandleGone(digest)])
+        delivery.put([HandleGone(digest)])
 
     return gone
-
-
-def _report_all(by_report: Mapping[int, tuple[Report, list[News]]]) -> None:
-    """Report to everybody, and only then fail if a report did."""
-    trouble: Exception | None = None
-    for report, some in by_report.values():
-        try:
-            report(some)
-        except Exception as error:  # a fault of whoever gave it
-            trouble = trouble or error
-    if trouble is not None:
-        raise trouble
 
 
 def _drain(handle: int) -> None:
