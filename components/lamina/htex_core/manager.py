@@ -28,14 +28,13 @@ with the worker that is bound for them.
 import math
 from collections import OrderedDict, deque
 from collections.abc import Collection, Mapping
-from heapq import heappop, heappush, nsmallest
-from types import MappingProxyType
+from heapq import nsmallest
 from typing import Any, NamedTuple, TypeAlias
 
 import attrs
 
 from lamina.htex_core.endings import BlockEnd, block_margin
-from lamina.htex_core.forms import Form, Forms, Known
+from lamina.htex_core.forms import Form, Forms
 from lamina.htex_core.frames import (
     ACK,
     CANCEL,
@@ -64,13 +63,12 @@ from lamina.htex_core.frames import (
     WireTask,
 )
 from lamina.htex_core.limits import (
-    LOOK_PERIOD,
     excess,
     facts_of_excess,
     killed_by_kernel,
-    memory_limit,
 )
-from lamina.htex_core.packing import Bound, Packing, asks, with_binding
+from lamina.htex_core.packing import Packing, asks, with_binding
+from lamina.htex_core.workers import SAY_STARTED_AFTER, Worker, Workers
 from lamina.resources import Binding, ResourceBinder
 
 __all__ = [
@@ -91,7 +89,6 @@ PREFETCH_TIME = 0.005  # seconds of work that is kept here beyond what the worke
 BUNDLE_LIMIT = 64  # tasks
 PREFETCH_LIMIT = 64  # tasks for each worker
 STUCK_TIME = 0.005  # seconds without progress before a worker's held tasks are taken back
-SAY_STARTED_AFTER = 0.1  # seconds; a task that ends sooner never says that it started
 CRASHES_LIMIT = 10  # workers that die in a row and none of which has begun a task
 FORMS_LIMIT = 64 * 2**20  # bytes of functions that are kept here; what is shared stays
 
@@ -161,45 +158,6 @@ ManagerEffect: TypeAlias = (
 )
 
 
-@attrs.define(eq=False)
-class _Worker:
-    number: int
-    place: int
-    """Below the number of workers, and its own while it lives."""
-    up: bool = False
-    proven: bool = False
-    """Whether it has ever begun a task: then it is not the way it is born that kills it."""
-    held: OrderedDict[int, WireTask] = attrs.field(factory=OrderedDict)
-    forms: Known = attrs.field(factory=Known)
-    wants: set[bytes] = attrs.field(factory=set)
-    """Forms that it has asked for and that we asked for in turn."""
-    recalled: bool = False
-    recalling: bool = False
-    progress: float = 0.0
-    """When it last began something, on the machine's clock."""
-    looked: float = 0.0
-    """When the memory that it uses was measured last."""
-    said: bool = False
-    """Whether the start of its present task has been reported."""
-    wishes: set[int] = attrs.field(factory=set)
-    """Those of its tasks that are to be cancelled, once nothing else can be hit."""
-    verdict: tuple[str, str] | None = None
-    """Why we are killing it: cause and reason."""
-    numbers: dict[str, Any] = attrs.field(factory=dict)
-    """What goes with the verdict, as facts of the outcome."""
-    bound: Bound | None = None
-    """What it holds of the node, where that is counted."""
-    ranked: int | None = None
-    """How many tasks it holds, if it may be given more, as the machine has noted it."""
-
-    @property
-    def able(self) -> bool:
-        """Whether it may be given more: nothing behind a task that may have to be killed."""
-        if not self.up or self.recalled or self.verdict is not None:
-            return False
-        return not self.held or not (self.wishes or next(iter(self.held.values()))[3])
-
-
 @attrs.define
 class ManagerMachine:
     """The workers of one node. Times are seconds on one monotonic clock."""
@@ -239,20 +197,12 @@ class ManagerMachine:
     """Whether it has said so along this connection."""
     _was_drained: bool = attrs.field(default=False, init=False)
     """Whether it has ever: nothing has come since, and a refusal may be the answer to that."""
-    _workers: dict[int, _Worker] = attrs.field(factory=dict, init=False)
-    _able: dict[int, dict[int, _Worker]] = attrs.field(factory=dict, init=False)
-    """Those that may be given more, by how many tasks they hold: so nobody looks at all of them."""
-    _able_count: int = attrs.field(default=0, init=False)
-    _rich: dict[int, _Worker] = attrs.field(factory=dict, init=False)
-    """Those that hold more than one, and are not being recalled."""
-    _due: float = attrs.field(default=math.inf, init=False)
-    """Nothing has to be done about any worker's present task before."""
-    _next_worker: int = attrs.field(default=0, init=False)
+    _workers: Workers = attrs.field(
+        default=attrs.Factory(lambda self: Workers(self.watched_limit), takes_self=True), init=False
+    )
     _queue: deque[WireTask] = attrs.field(factory=deque, init=False)
     """Tasks that ask for nothing."""
     _packing: Packing = attrs.field(init=False)
-    _places: list[int] = attrs.field(factory=list, init=False)
-    """Those of workers that have died, a heap."""
     _lacking: dict[bytes, list[WireTask]] = attrs.field(factory=dict, init=False)
     _forms: Forms = attrs.field(factory=lambda: Forms(FORMS_LIMIT, keeps=True), init=False)
     _asked: set[bytes] = attrs.field(factory=set, init=False)
@@ -310,7 +260,7 @@ class ManagerMachine:
             deadline = min(deadline, self._beat + self.heartbeat_period)
         if self._look_again is not None:
             deadline = min(deadline, self._look_again)
-        return min(deadline, self._due)
+        return min(deadline, self._workers.due)
 
     # Events.
 
@@ -339,7 +289,7 @@ class ManagerMachine:
         self._forms.keep_no_longer()  # we may miss the word that they are not needed
         held = [wire[0] for wire in (*self._queue, *self._packing.waiting())]
         held += [wire[0] for wires in self._lacking.values() for wire in wires]
-        held += [attempt for worker in self._workers.values() for attempt in worker.held]
+        held += self._workers.held()
         finished = [outcome[0] for batch in self._unacked.values() for outcome in batch]
         finished += [outcome[0] for outcome in self._outbox]
         body = {
@@ -376,7 +326,7 @@ class ManagerMachine:
             return []
         worker.up = True
         worker.progress = now
-        self._place(worker)
+        self._workers.note(worker)
         return self._assign(now)
 
     def worker_unfit(self, number: int, why: str, now: float) -> list[ManagerEffect]:
@@ -398,9 +348,9 @@ class ManagerMachine:
             self._release(worker)
         worker.wishes.discard(outcome[0])
         if worker.held:
-            self._given(worker)
+            self._workers.given(worker, self.connected)
         else:
-            self._place(worker)
+            self._workers.note(worker)
         worker.proven = True
         self._crashes = 0
         began, ended = outcome[3], outcome[4]
@@ -434,7 +384,7 @@ class ManagerMachine:
         worker = self._workers.get(number)
         if worker is not None:
             worker.recalled = False
-            self._place(worker)
+            self._workers.note(worker)
         return []
 
     def recalled(self, number: int, count: int, now: float) -> list[ManagerEffect]:
@@ -445,7 +395,7 @@ class ManagerMachine:
         worker.recalling = False
         worker.recalled = worker.recalled or count > 0
         effects = self._unhold(worker, count)
-        self._place(worker)
+        self._workers.note(worker)
         effects += self._grant_wish(worker)
         effects += self._assign(now)
         if self._owed and self.connected and (returned := self._yielded()):
@@ -454,11 +404,10 @@ class ManagerMachine:
 
     def worker_died(self, number: int, how: str, unclaimed: int, now: float) -> list[ManagerEffect]:
         """A worker is dead, and everything below it; so many of its tasks were not claimed."""
-        worker = self._workers.pop(number, None)
+        worker = self._workers.remove(number)
         if worker is None:
             return []
         effects = self._unhold(worker, unclaimed)
-        self._place(worker)
         if worker.held:  # what is left it had claimed
             worker.proven = True
         cause, reason = worker.verdict or (
@@ -467,7 +416,6 @@ class ManagerMachine:
         )
         self._end_held(worker, cause, reason, now)
         self._release(worker)
-        heappush(self._places, worker.place)
         if self.leaving is not None or self._unfit is not None:
             return effects
         if self.draining is not None:
@@ -508,8 +456,8 @@ class ManagerMachine:
         if now >= self._drains:
             effects += self.drain(self._why_now(now), now)
         marks: list[list[Any]] = []
-        looks = now >= self._due
-        for worker in self._workers.values() if looks else ():
+        looks = now >= self._workers.due
+        for worker in self._workers if looks else ():
             if not worker.held:
                 continue
             ran = now - worker.progress
@@ -517,18 +465,18 @@ class ManagerMachine:
                 worker.said = True
                 first = next(iter(worker.held))
                 marks.append([first, worker.progress + self.wall_offset])
-            walltime = _walltime(worker)
+            walltime = worker.walltime
             if walltime is not None and ran >= walltime and worker.verdict is None:
                 reason = f"it ran for {ran:.2f} s; its walltime is {walltime:g} s"
                 worker.verdict = ("task_walltime", reason)
-                self._place(worker)
+                self._workers.note(worker)
                 effects.append(KillWorker(worker.number))
-            limit = self._limit(worker)
-            if limit is not None and now >= _look_at(worker):
+            limit = self._workers.limit_of(worker)
+            if limit is not None and now >= worker.look_at:
                 worker.looked = now
                 effects.append(Measure(worker.number, limit))
         if looks:
-            self._look_at_all()
+            self._workers.look_at_all(self.connected)
         if marks:
             effects.append(SendOut(STARTED, marks))
         if self._look_again is not None and now >= self._look_again:
@@ -547,11 +495,11 @@ class ManagerMachine:
     def measured(self, number: int, used: int, now: float) -> list[ManagerEffect]:
         """What a worker's task, and all that it has started, use just now, in bytes."""
         worker = self._workers.get(number)
-        limit = None if worker is None else self._limit(worker)
+        limit = None if worker is None else self._workers.limit_of(worker)
         if worker is None or limit is None or (reason := excess(used, limit)) is None:
             return []
         worker.verdict = ("out_of_memory", reason)
-        self._place(worker)
+        self._workers.note(worker)
         worker.numbers = facts_of_excess(used, limit)
         return [KillWorker(number)]
 
@@ -566,7 +514,7 @@ class ManagerMachine:
         if worker is None or worker.verdict is not None:
             return []
         worker.verdict = ("out_of_memory", killed_by_kernel(peak, limit))
-        self._place(worker)
+        self._workers.note(worker)
         worker.numbers = facts_of_excess(peak, limit, "cgroup")
         return [KillWorker(number)]
 
@@ -584,10 +532,9 @@ class ManagerMachine:
         """
         effects: list[ManagerEffect] = []
         for number, count in (unclaimed or {}).items():
-            worker = self._workers.pop(number, None)
+            worker = self._workers.remove(number)
             if worker is not None:
                 effects += self._unhold(worker, count)
-                self._place(worker)
                 self._end_held(worker, *(worker.verdict or (cause, reason)), now)
         return [*effects, *self._leave(reason, now, orderly=True)]
 
@@ -595,7 +542,7 @@ class ManagerMachine:
 
     def _on_welcome(self, body: Any, now: float) -> list[ManagerEffect]:
         self.connected = True
-        self._look_at_all()  # some may have what could not be said meanwhile
+        self._workers.look_at_all(self.connected)  # some may have what could not be said meanwhile
         self._lease = self._beat = self._registered
         if self._unfit is not None:
             return self._say_unfit(now)
@@ -608,7 +555,7 @@ class ManagerMachine:
             self._given_back = []
         for number, batch in self._unacked.items():
             effects.append(SendOut(RESULTS, [number, self.capacity, batch]))
-        wanted = {digest for worker in self._workers.values() for digest in worker.wants}
+        wanted = {digest for worker in self._workers for digest in worker.wants}
         effects += self._ask(wanted | self._lacking.keys())
         return effects + self.flush(now)
 
@@ -643,7 +590,7 @@ class ManagerMachine:
                 self._forms.put(entry)
                 for wire in self._lacking.pop(digest, ()):
                     self._put(wire, now)
-            for worker in self._workers.values():
+            for worker in self._workers:
                 if digest in worker.wants:
                     worker.wants.discard(digest)
                     worker.forms.add(digest)
@@ -655,7 +602,7 @@ class ManagerMachine:
         for digest in body:
             self._forms.drop(digest)
         effects: list[ManagerEffect] = []
-        for worker in self._workers.values():
+        for worker in self._workers:
             if has := [digest for digest in body if digest in worker.forms]:
                 worker.forms.drop(has)
                 effects.append(DropForms(worker.number, has))
@@ -673,12 +620,12 @@ class ManagerMachine:
             wires[:] = [wire for wire in wires if wire[0] not in wanted]
             if not wires:
                 del self._lacking[digest]
-        for worker in self._workers.values():
+        for worker in self._workers:
             hits = wanted & worker.held.keys()
             if not hits or worker.verdict is not None:
                 continue
             worker.wishes |= hits
-            self._place(worker)
+            self._workers.note(worker)
             # The first is running. If others are behind it they are taken back first, so that
             # none of them can have begun by the time the worker is killed.
             if len(worker.held) == 1:
@@ -706,22 +653,13 @@ class ManagerMachine:
 
     # Decisions.
 
-    def _limit(self, worker: _Worker) -> int | None:
-        """The limit of what it runs, unless we are killing it already."""
-        if not worker.held or worker.verdict is not None:
-            return None
-        own = memory_limit(next(iter(worker.held.values())))
-        if own is None or self.watched_limit is None:
-            return self.watched_limit if own is None else own
-        return min(own, self.watched_limit)
-
     def _send_results(self, now: float) -> list[ManagerEffect]:
         batch, self._outbox = self._outbox, []
         self._number += 1
         self._unacked[self._number] = batch
         return [SendOut(RESULTS, [self._number, self.capacity, batch])]
 
-    def _unhold(self, worker: _Worker, count: int) -> list[ManagerEffect]:
+    def _unhold(self, worker: Worker, count: int) -> list[ManagerEffect]:
         """Queue the last tasks of a worker again; one that is to be cancelled goes up instead."""
         effects: list[ManagerEffect] = []
         for _ in range(min(count, len(worker.held))):
@@ -749,61 +687,18 @@ class ManagerMachine:
             at = now + self.wall_offset
             self._outbox.append([wire[0], UNDONE, [], at, at, facts])
 
-    def _recall(self, worker: _Worker) -> Recall:
+    def _recall(self, worker: Worker) -> Recall:
         worker.recalling = True
-        self._place(worker)
+        self._workers.note(worker)
         return Recall(worker.number)
 
-    def _given(self, worker: _Worker) -> None:
-        """A worker holds other tasks than before, and perhaps runs another."""
-        self._place(worker)
-        plain = self.watched_limit is None and not next(iter(worker.held.values()))[3]
-        due = worker.progress + SAY_STARTED_AFTER if plain else self._due_of(worker)
-        if due < self._due:
-            self._due = due
-
-    def _place(self, worker: _Worker) -> None:
-        """Note whether a worker may be given more: after each change of it."""
-        number, count = worker.number, len(worker.held)
-        lives = self._workers.get(number) is worker
-        rank = count if lives and worker.able else None
-        if rank != worker.ranked:
-            if worker.ranked is not None:
-                del self._able[worker.ranked][number]
-                self._able_count -= 1
-            if rank is not None:
-                self._able.setdefault(rank, {})[number] = worker
-                self._able_count += 1
-            worker.ranked = rank
-        if lives and count > 1 and not worker.recalling:
-            self._rich[number] = worker
-        else:
-            self._rich.pop(number, None)
-
-    def _look_at_all(self) -> None:
-        self._due = min(map(self._due_of, self._workers.values()), default=math.inf)
-
-    def _due_of(self, worker: _Worker) -> float:
-        """When something has to be done about a worker's present task."""
-        if not worker.held:
-            return math.inf
-        due = math.inf
-        if not worker.said and self.connected:
-            due = worker.progress + SAY_STARTED_AFTER
-        walltime = _walltime(worker)
-        if walltime is not None and worker.verdict is None:
-            due = min(due, worker.progress + walltime)
-        if self._limit(worker) is not None:
-            due = min(due, _look_at(worker))
-        return due
-
-    def _release(self, worker: _Worker) -> None:
+    def _release(self, worker: Worker) -> None:
         """What a worker held of the node is free again."""
         bound, worker.bound = worker.bound, None
         if bound is not None:
             self._packing.release(bound)
 
-    def _end_held(self, worker: _Worker, cause: str, reason: str, now: float) -> None:
+    def _end_held(self, worker: Worker, cause: str, reason: str, now: float) -> None:
         """What a dead worker still holds it had claimed."""
         for attempt in worker.held:
             facts = {
@@ -820,20 +715,18 @@ class ManagerMachine:
         self._owed -= count
         return returned[::-1]
 
-    def _grant_wish(self, worker: _Worker) -> list[ManagerEffect]:
+    def _grant_wish(self, worker: Worker) -> list[ManagerEffect]:
         """Kill a worker whose one task is to be cancelled, unless that has ended meanwhile."""
         if len(worker.held) != 1 or worker.verdict is not None or not worker.wishes:
             return []
         worker.verdict = ("cancelled", "it was cancelled while it ran")
-        self._place(worker)
+        self._workers.note(worker)
         return [KillWorker(worker.number)]
 
     def _new_worker(self) -> StartWorker:
-        number = self._next_worker
-        self._next_worker += 1
-        place = heappop(self._places) if self._places else len(self._workers)
-        self._workers[number] = _Worker(number, place)
-        return StartWorker(number, None if self.binder is None else self.binder.at_place(place))
+        worker = self._workers.add()
+        binding = None if self.binder is None else self.binder.at_place(worker.place)
+        return StartWorker(worker.number, binding)
 
     def _assign(self, now: float) -> list[ManagerEffect]:
         """Give queued tasks to workers, and look for work to take back where one is dry."""
@@ -842,20 +735,18 @@ class ManagerMachine:
         if self.draining is not None:
             return self._let_go()
         effects = [] if self._packing.idle and not self._packing.counting else self._pack(now)
-        if self._queue and self._able_count:
+        if self._queue and self._workers.able_count:
             bundle = self._bundle()
             if bundle > 1:
-                bundle = min(bundle, max(1, -(-len(self._queue) // self._able_count)))
+                bundle = min(bundle, max(1, -(-len(self._queue) // self._workers.able_count)))
             for count in range(bundle // 2 + 1):
-                if self._queue and (able := self._able.get(count)):
+                if self._queue and (able := self._workers.able(count)):
                     effects += self._hand_out(able, bundle, now)
         if not self._queue:
             effects += self._take_back(now)
         return effects
 
-    def _hand_out(
-        self, able: Mapping[int, _Worker], bundle: int, now: float
-    ) -> list[ManagerEffect]:
+    def _hand_out(self, able: Mapping[int, Worker], bundle: int, now: float) -> list[ManagerEffect]:
         """Give what waits to some that may have more, and hold the same number of tasks."""
         effects: list[ManagerEffect] = []
         counting = self._packing.counting
@@ -874,7 +765,7 @@ class ManagerMachine:
 
     def _let_go(self) -> list[ManagerEffect]:
         """Take back what workers have not begun, and give back what none has."""
-        effects: list[ManagerEffect] = [*map(self._recall, list(self._rich.values()))]
+        effects: list[ManagerEffect] = [*map(self._recall, list(self._workers.rich.values()))]
         if self.connected and (returned := self._take_waiting()):
             effects.append(SendOut(RETURNED, returned))
         return effects
@@ -894,7 +785,7 @@ class ManagerMachine:
         if self.leaving is not None or self._outbox or self._unacked or self._given_back:
             return []
         waits = self._queue or self._lacking or self._packing.waits
-        if waits or any(worker.held for worker in self._workers.values()):
+        if waits or any(worker.held for worker in self._workers):
             return []
         self._said_drained = self._was_drained = True
         return [SendOut(DRAINED, self.draining)]
@@ -904,13 +795,13 @@ class ManagerMachine:
         packing = self._packing
         if packing.counting == packing.idle:
             packing.count(not packing.idle)
-            for worker in self._workers.values():
+            for worker in self._workers:
                 if packing.idle:
                     self._release(worker)
                 elif worker.held:
                     worker.bound = packing.due(worker.place, at_work=True)
         effects: list[ManagerEffect] = []
-        idle = self._able.get(0, _NOBODY)
+        idle = self._workers.able(0)
         for worker in [idle[number] for number in sorted(idle)]:
             if not packing.waits:
                 break
@@ -921,7 +812,7 @@ class ManagerMachine:
             effects += self._give_bound(worker, wire, now)
         return effects
 
-    def _may_have_more(self, worker: _Worker) -> bool:
+    def _may_have_more(self, worker: Worker) -> bool:
         """Whether it may have tasks that ask for nothing beside the one that waits, if any."""
         if worker.held:
             # The one that waits needs a worker as well: those at work run dry, and one is its own.
@@ -929,7 +820,7 @@ class ManagerMachine:
         worker.bound = self._packing.due(worker.place)
         return worker.bound is not None
 
-    def _give_bound(self, worker: _Worker, wire: WireTask, now: float) -> list[ManagerEffect]:
+    def _give_bound(self, worker: Worker, wire: WireTask, now: float) -> list[ManagerEffect]:
         assert worker.bound is not None
         digest = wire[1]
         forms: list[tuple[bytes, Form | None]] = []
@@ -943,7 +834,7 @@ class ManagerMachine:
         worker.progress = now
         worker.said = False
         worker.held[wire[0]] = wire
-        self._given(worker)
+        self._workers.given(worker, self.connected)
         return [Give(worker.number, [with_binding(wire, worker.bound.binding)], forms)]
 
     def _ask(self, digests: Collection[bytes]) -> list[ManagerEffect]:
@@ -959,7 +850,7 @@ class ManagerMachine:
             return 1
         return max(1, min(BUNDLE_LIMIT, int(BUNDLE_TIME / max(self._estimate, 1e-6))))
 
-    def _give(self, worker: _Worker, most: int, now: float) -> list[ManagerEffect]:
+    def _give(self, worker: Worker, most: int, now: float) -> list[ManagerEffect]:
         batch: list[WireTask] = []
         forms: list[tuple[bytes, Form | None]] = []
         if not worker.held:
@@ -985,19 +876,19 @@ class ManagerMachine:
                 break
         effects: list[ManagerEffect] = []
         if batch:
-            self._given(worker)
+            self._workers.given(worker, self.connected)
             effects.append(Give(worker.number, batch, forms))
         return effects + self._ask(self._lacking)
 
     def _take_back(self, now: float) -> list[ManagerEffect]:
         """Recall what stands behind long tasks, if a worker here or elsewhere has nothing to do."""
-        if not self._rich or not (self._owed or self._able.get(0)):
+        if not self._workers.rich or not (self._owed or self._workers.able(0)):
             return []
         if self._look_again is not None and now < self._look_again:
             return []  # we have looked just now
         effects: list[ManagerEffect] = []
         soonest: float | None = None
-        for worker in list(self._rich.values()):
+        for worker in list(self._workers.rich.values()):
             stuck_at = worker.progress + STUCK_TIME
             if now >= stuck_at:
                 effects.append(self._recall(worker))
@@ -1028,7 +919,7 @@ class ManagerMachine:
             effects += self._send_results(now)
             if returned := self._take_waiting():
                 effects.append(SendOut(RETURNED, returned))
-            begun = [attempt for worker in self._workers.values() for attempt in worker.held]
+            begun = self._workers.held()
             effects.append(SendOut(GOODBYE, [reason, begun]))
         effects.append(LeaveNode(reason, orderly))
         return effects
@@ -1037,40 +928,9 @@ class ManagerMachine:
         """Assert what holds after every event; for tests."""
         places = [wire[0] for wire in (*self._queue, *self._packing.waiting())]
         places += [wire[0] for wires in self._lacking.values() for wire in wires]
-        places += [attempt for worker in self._workers.values() for attempt in worker.held]
+        places += self._workers.held()
         assert len(places) == len(set(places)), "a task is in two places"
-        for worker in self._workers.values():
-            alone = any(wire[3] for wire in worker.held.values())
-            assert not alone or len(worker.held) == 1, "a task with options is not alone"
-            asking = any(map(asks, worker.held.values()))
-            asked = worker.bound is not None and worker.bound.asked
-            assert asked == asking, "a worker has what its task did not ask for, or has not"
-            assert worker.bound is None or worker.held, "a worker with no task holds something"
-        for worker in self._workers.values():
-            assert worker.wishes <= worker.held.keys()
-            assert worker.ranked == (len(worker.held) if worker.able else None)
-            assert self._due <= self._due_of(worker), "a worker is looked at too late"
-        able = {number: count for count, some in self._able.items() for number in some}
-        ranked = {n: w.ranked for n, w in self._workers.items() if w.ranked is not None}
-        assert able == ranked
-        assert self._able_count == len(able)
-        rich = {n for n, w in self._workers.items() if len(w.held) > 1 and not w.recalling}
-        assert self._rich.keys() == rich
-        own = [worker.place for worker in self._workers.values()]
-        assert len(own) == len(set(own)), "two workers have one place"
-
-
-_NOBODY: Mapping[int, _Worker] = MappingProxyType({})
-
-
-def _walltime(worker: _Worker) -> float | None:
-    options = next(iter(worker.held.values()))[3]
-    walltime: float | None = options.get("walltime") if options else None
-    return walltime
-
-
-def _look_at(worker: _Worker) -> float:
-    return max(worker.progress, worker.looked) + LOOK_PERIOD
+        self._workers.check(self.connected)
 
 
 _HANDLERS = {

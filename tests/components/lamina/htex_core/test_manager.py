@@ -264,7 +264,7 @@ def test_five_hundred_workers_cost_no_more_work_for_a_task_than_five() -> None:
     def steps(workers: int) -> int:
         machine = bundling(workers)
         give(machine, *range(5 * workers))
-        held = {number: [*worker.held] for number, worker in machine._workers.items()}
+        held = {worker.number: [*worker.held] for worker in machine._workers}
         calls = 0
 
         def count(frame: object, event: str, argument: object) -> None:
