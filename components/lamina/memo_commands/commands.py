@@ -188,13 +188,14 @@ def _value(result: StoredResult) -> str:
 
 
 def _why(options: argparse.Namespace) -> Said:
-    one = with_key(options.run_dir, options.key)[-1].result
+    record = with_key(options.run_dir, options.key)[-1]
+    one = record.result
     before = (
         (other.run, other.result)
         for other in _all(options.run_dir)
         if (other.result.at, other.result.key) != (one.at, one.key) and other.result.at <= one.at
     )
-    said = why_computed(one, before)
+    said = why_computed(one, record.run, before)
     return Said(f"{one.name} ({one.key.hex()[:12]}) was computed at {_when(one.at)}: {said}")
 
 

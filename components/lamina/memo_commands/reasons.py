@@ -7,8 +7,8 @@ from lamina.memo import StoredResult, differences
 __all__ = ["why_computed"]
 
 
-def why_computed(result: StoredResult, before: Iterable[tuple[str, StoredResult]]) -> str:
-    """Why a result that is in a log was computed, given what had been recorded by then.
+def why_computed(result: StoredResult, own: str, before: Iterable[tuple[str, StoredResult]]) -> str:
+    """Why a result that is in the log of the run ``own`` was computed, given what was there.
 
     ``before`` has the run of each, in any order; only two of them are held at once. What it
     cannot know is whether a run began with those results.
@@ -24,8 +24,10 @@ def why_computed(result: StoredResult, before: Iterable[tuple[str, StoredResult]
                 same = run, other
         elif other.made_of is not None and other.made_of.function == made_of.function:
             differing = differences(made_of, other.made_of)
-            # Of those that differ in as much the latest.
-            if best is None or (len(differing), -other.at) <= (len(best[0]), -best[2].at):
+            # Of those that differ in as much one of another run, which is what this one began
+            # with and its author thinks of; and of these the latest.
+            rank = (len(differing), run == own, -other.at)
+            if best is None or rank <= (len(best[0]), best[1] == own, -best[2].at):
                 best = differing, run, other
     if same is not None:
         return _again(result, *same)
