@@ -22,8 +22,9 @@ class Misbehaving(ThreadingHTTPServer):
     """``/KIND/name`` is a file of the folder, given out in the manner of KIND.
 
     ``plain``: with ETag, range requests and PUT. ``redirect``: leads to plain, ``loop``: to
-    itself. ``broken``: 500 twice, then plain. ``cut``: breaks off half-way, once; ``changed``:
-    likewise, and then is another file; ``short``: breaks off always, before its first byte.
+    itself, ``away``: to ``elsewhere``. ``broken``: 500 twice, then plain. ``cut``: breaks off
+    half-way, once; ``changed``: likewise, and then is another file; ``short``: breaks off
+    always, before its first byte.
     ``bare``: no ETag, no ranges, no HEAD, and breaks off once. ``auth``: asks for a password.
     ``packed``: compressed though nobody asked. ``stuck``: says nothing until ``go_on`` is set.
     ``lies``: takes PUT and keeps half. A three-digit KIND is the answer's status.
@@ -36,7 +37,10 @@ class Misbehaving(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.folder = folder
         self.asked: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        """Those of each request."""
         self.counts: Counter[str] = Counter()
+        self.elsewhere = ""
         self.go_on = threading.Event()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -87,12 +91,15 @@ class _Handler(BaseHTTPRequestHandler):
         server = self.server
         wanted = self.headers.get("Range", "")
         server.asked.append(f"{self.command} {kind} {path.name} {wanted}".strip())
+        server.headers.append(dict(self.headers))
         if body:
             server.counts[kind] += 1
         if kind.isdecimal():
             self._say(int(kind))
         elif kind == "redirect":
             self._say(302, Location=f"/plain/{path.name}")
+        elif kind == "away":
+            self._say(302, Location=server.elsewhere)
         elif kind == "loop":
             self._say(302, Location=self.path)
         elif kind == "broken" and body and server.counts[kind] <= 2:

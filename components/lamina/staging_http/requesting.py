@@ -39,14 +39,32 @@ class Facts(NamedTuple):
     """Bytes."""
 
 
+class _Careful(requests.Session):
+    """Shows the headers of its user to no other site than the one that was asked."""
+
+    def __init__(self, own: dict[str, str]) -> None:
+        super().__init__()
+        self.headers.update({**_PLAIN, **own})
+        self._own = tuple(own)
+
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        """Called for each redirect; the library itself takes care of Authorization alone."""
+        before, after = response.request.url, prepared_request.url
+        if self.should_strip_auth(before, after):  # type: ignore[no-untyped-call]
+            for name in self._own:
+                prepared_request.headers.pop(name, None)
+        super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]
+
+
 class Session:
     """Requests that share connections and settings; closed at the end of ``with``."""
 
     def __init__(
         self, timeout: tuple[float, float], headers: dict[str, str], verify: bool | str
     ) -> None:
-        self._session = requests.Session()
-        self._session.headers.update({**_PLAIN, **headers})
+        self._session = _Careful(headers)
         self._timeout, self._verify = timeout, verify
 
     def __enter__(self) -> Self:

@@ -39,6 +39,19 @@ def test_a_redirect_is_followed_and_a_loop_is_none(server: Misbehaving, tmp_path
     assert (error.attempt, error.again) == (1, False)
 
 
+def test_what_is_meant_for_one_site_is_not_shown_to_another(
+    server: Misbehaving, tmp_path: Path
+) -> None:
+    plugin = HTTPStaging(headers={"PRIVATE-TOKEN": "secret"})
+    with serving(server.folder) as other:
+        server.elsewhere = other.url("plain", "x")
+        plugin.fetch(File(server.url("away", "x")), tmp_path / "new")
+        plugin.fetch(File(server.url("redirect", "x")), tmp_path / "near")
+        assert (tmp_path / "new").read_bytes() == CONTENT
+        assert {asked.get("PRIVATE-TOKEN") for asked in server.headers} == {"secret"}
+        assert {asked.get("PRIVATE-TOKEN") for asked in other.headers} == {None}
+
+
 def test_an_error_page_is_never_taken_for_the_file(server: Misbehaving, tmp_path: Path) -> None:
     error = refused(server, "404", tmp_path)
     assert (error.status, error.attempt, error.again) == (404, 1, False)
