@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from lamina.processes import alive, descendants, kill_session, kill_tree, start_time
+from lamina.providers.lifeline import Lifeline
 from lamina.providers.protocol import JobState, JobStatus
 from lamina.providers.session_scripts import GUARD
 from lamina.vocabulary import JobId, exit_in_words
@@ -16,31 +17,7 @@ __all__ = ["LocalJob", "start"]
 _GRACE = 2.0  # seconds from SIGTERM to SIGKILL
 _PAUSE = 0.02  # seconds between two looks at what should end
 
-
-class _Life:
-    """A pipe that is open for as long as this process lives, and its forks do not hold."""
-
-    def __init__(self) -> None:
-        self._ends: tuple[int, int] | None = None
-        self._lock = threading.Lock()
-        os.register_at_fork(after_in_child=self._forked)
-
-    def read_end(self) -> int:
-        """The end that another process may wait at; only it is handed on."""
-        with self._lock:
-            if self._ends is None:
-                self._ends = os.pipe()
-            return self._ends[0]
-
-    def _forked(self) -> None:
-        self._lock = threading.Lock()  # somebody may have held it
-        if self._ends is not None:
-            for end in self._ends:
-                os.close(end)
-            self._ends = None
-
-
-_life = _Life()
+_life = Lifeline()
 
 
 def start(script: Path, *, stdout: Path, stderr: Path) -> "LocalJob":
