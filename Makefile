@@ -26,6 +26,8 @@ none_ok  = || test $$? -eq 5
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
+# Some machines set it; then every process that a test starts compiles us from source.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install demo check test test-all bench bench-peers soak wheel
 .DEFAULT_GOAL := install
