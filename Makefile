@@ -1,4 +1,4 @@
-# install · demo · check · test · test-all · bench · bench-peers · soak · wheel; CONTRIBUTING.md says what each is for
+# install · demo · check · test · test-all · coverage · bench · bench-peers · soak · wheel; CONTRIBUTING.md says what each is for
 #
 # PYTHON=python3.13 VENV=.venv-3.13 puts the same targets on another interpreter.
 # UNIT, SERIAL and SERVICE narrow a run: make test UNIT=tests/components/lamina/kernel SERIAL=
@@ -29,7 +29,7 @@ export PIP_ROOT_USER_ACTION := ignore
 # Some machines set it; then every process that a test starts compiles us from source.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo check test test-all bench bench-peers soak wheel
+.PHONY: install demo check test test-all coverage bench bench-peers soak wheel
 .DEFAULT_GOAL := install
 
 install: $(VENV)/.installed
@@ -70,6 +70,10 @@ test-all: test
 .PHONY: testbed-up testbed-down
 testbed-up testbed-down: testbed-%:
 	development/testbed/testbed.sh $*
+
+# ARGS="kernel scaling" names some of the bricks.
+coverage: install
+	$(BIN)/python development/brick_coverage.py $(ARGS)
 
 bench: install
 	$(BIN)/python development/benchmarks/run.py $(ARGS)
