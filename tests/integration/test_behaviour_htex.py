@@ -347,7 +347,7 @@ def test_env_is_set_for_the_task_alone(kernel: DataFlowKernel) -> None:
 
 def test_walltime_stops_the_work(kernel: DataFlowKernel, tmp_path: Path) -> None:
     noted = tmp_path / "pid"
-    error = app(kernel, sleep_after_noting, walltime=1)(str(noted), 100).exception(WAIT)
+    error = app(kernel, sleep_after_noting, walltime=2)(str(noted), 100).exception(WAIT)
     assert isinstance(error, TaskWalltime)
     assert error.stopped
     worker = int(noted.read_text())
