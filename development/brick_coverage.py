@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 ASKED = {"core": 95.0, "supported": 85.0, "contrib": 70.0}  # per cent; docs/design.md, section 4
+PATIENT = ("-o", "timeout=600")  # seconds for a test; measuring makes those that compute slow
 AT_ONCE = 4  # bricks; their tests wait more than they compute
 
 
@@ -58,7 +59,7 @@ def measure(brick: str, scratch: Path) -> Covered:
     data.parent.mkdir()
     source = ROOT / "components" / "lamina" / brick
     tests = ROOT / "tests" / "components" / "lamina" / brick
-    pytest = ["-m", "pytest", "-q", "-p", "no:xdist", "-m", "not service", str(tests)]
+    pytest = ["-m", "pytest", "-q", "-p", "no:xdist", "-m", "not service", *PATIENT, str(tests)]
     ran = _coverage("run", f"--data-file={data}", f"--source={source}", *pytest)
     _coverage("combine", "--quiet", f"--data-file={data}", str(data.parent))
     _coverage("json", "--quiet", f"--data-file={data}", "-o", str(report))
