@@ -1,4 +1,4 @@
-# install · demo · check · test · test-all · bench · bench-peers · soak · wheel; CONTRIBUTING.md says what each is for
+# install · demo · check · test · test-all · coverage · bench · bench-peers · soak · wheel; CONTRIBUTING.md says what each is for
 #
 # PYTHON=python3.13 VENV=.venv-3.13 puts the same targets on another interpreter.
 # UNIT, SERIAL and SERVICE narrow a run: make test UNIT=tests/components/lamina/kernel SERIAL=
@@ -13,12 +13,12 @@ UNIT   ?= $(SHARING) $(filter-out tests/integration tests/projects tests/__pycac
 SERIAL ?= tests/integration $(addprefix --ignore=,$(SHARING))
 SERVICE ?= tests/integration tests/projects
 WORKERS ?= 4
-PAIR    ?= 3
+PAIR    ?= 4
 
 BIN     := $(VENV)/bin
 REPORTS := build/reports/$(notdir $(abspath $(VENV)))
-# Most tests wait more than they compute, so several of them share a core; of those that measure
-# three run at a time, and of those of services one alone.
+# Most tests wait more than they compute, so several of them share a core; those of services run
+# one after the other.
 pytest   = $(BIN)/python -m pytest --junitxml=$(REPORTS)/$(1).xml
 alone    = $(call pytest,$(1)) -p no:xdist
 # pytest ends with 5 where nothing was selected, which is no failure here.
@@ -26,8 +26,10 @@ none_ok  = || test $$? -eq 5
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
+# Some machines set it; then every process that a test starts compiles us from source.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo check test test-all bench bench-peers soak wheel
+.PHONY: install demo check test test-all coverage bench bench-peers soak wheel
 .DEFAULT_GOAL := install
 
 install: $(VENV)/.installed
@@ -62,12 +64,21 @@ test: install
 # As root: it installs and starts the batch systems, and takes them down again.
 test-all: test
 	$(if $(SERVICE),development/testbed/testbed.sh up)
-	$(if $(SERVICE),$(call alone,service) -m service $(SERVICE) $(none_ok); \
+	$(if $(SERVICE),$(MAKE) --no-print-directory -k -j 2 -O service apart; \
 	  status=$$?; development/testbed/testbed.sh down; exit $$status)
+
+# Two lanes, side by side, each shown when it ends: what is marked `apart`, and all else.
+.PHONY: service apart
+service: ; $(call alone,$@) -m "service and not apart" $(SERVICE) $(none_ok)
+apart: ; $(call alone,$@) -m "service and apart" $(SERVICE) $(none_ok)
 
 .PHONY: testbed-up testbed-down
 testbed-up testbed-down: testbed-%:
 	development/testbed/testbed.sh $*
+
+# ARGS="kernel scaling" names some of the bricks.
+coverage: install
+	$(BIN)/python development/brick_coverage.py $(ARGS)
 
 bench: install
 	$(BIN)/python development/benchmarks/run.py $(ARGS)

@@ -20,8 +20,10 @@ def test_a_planted_bug_is_found_within_a_few_seeds_and_called_by_its_name(bug: s
         try:
             run_seed(seed, EVENTS, machines)
         except Violation as violation:
+            if re.search(says, str(violation)):
+                return
             found.append(str(violation))
-    assert any(re.search(says, each) for each in found), found
+    pytest.fail(f"not found, but: {found}")
 
 
 def test_a_seed_that_fails_says_how_to_see_it_again() -> None:

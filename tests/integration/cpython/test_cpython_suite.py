@@ -28,6 +28,7 @@ LEAST = {"threads": 35, "htex": 22}  # tests that pass; fewer mean that too litt
 
 pytestmark = [
     pytest.mark.service,
+    pytest.mark.apart,
     pytest.mark.slow,
     pytest.mark.timeout(LIMIT + 10),
     pytest.mark.skipif(

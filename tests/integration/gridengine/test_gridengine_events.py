@@ -11,7 +11,7 @@ from lamina.vocabulary import JobId
 from tests.integration.batch import operate, reaches, request, run, shim, until
 from tests.integration.gridengine.conftest import queue
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.apart]
 
 ENDED = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED, JobState.GONE)
 

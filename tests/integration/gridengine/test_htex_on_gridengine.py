@@ -20,7 +20,7 @@ from tests.integration.batch import operate, run, until
 from tests.integration.gridengine.conftest import queue
 from tests.integration.slurm.bodies import host_after
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.apart]
 
 Make: TypeAlias = Callable[..., HighThroughputExecutor]
 PROGRAM = Path(__file__).with_name("program.py")

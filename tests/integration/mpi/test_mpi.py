@@ -23,7 +23,7 @@ from lamina.vocabulary import ResourcesUnavailable, TaskWalltime
 from tests.integration.batch import environment, until
 from tests.integration.htex.world import having
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.service, pytest.mark.apart, pytest.mark.timeout(180)]
 
 WAIT = 90  # seconds
 PROGRAM = Path(__file__).with_name("program.py")

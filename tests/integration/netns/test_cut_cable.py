@@ -11,7 +11,7 @@ import pytest
 
 from tests.integration.netns.program import HOSTS, THRESHOLD, WORK
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.service, pytest.mark.apart, pytest.mark.timeout(180)]
 
 BEYOND = 2.0  # seconds after the threshold within which a silent node is given up
 NOISE = 4.0  # seconds more that a machine with other work may take

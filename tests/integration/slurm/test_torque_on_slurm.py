@@ -27,7 +27,8 @@ def provider(**options: object) -> TorqueProvider:
 
 
 @pytest.fixture(autouse=True)
-def commands(cluster: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def commands(cluster: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)  # the wrappers heed no -o in a script, and write where we are
     folder = environment("pbs.sh")["TESTBED_PBS_BIN"]
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
 

@@ -17,7 +17,7 @@ from lamina.staging_rsync import RsyncStaging
 from lamina.vocabulary import File, StagingFailed
 from tests.fakes.staging_bench import FolderBench
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.apart]
 
 WAIT = 60  # seconds
 

@@ -1,5 +1,5 @@
 import copy
-import os
+import signal
 import threading
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from concurrent.futures import Executor as FuturesPool
@@ -152,7 +152,7 @@ def test_a_pool_of_processes_that_breaks_loses_its_attempts_and_is_replaced(tmp_
     executor.launch([task(1, abs, -1), task(2, len, threading.Lock())], heard)
     assert heard.wait_for(2)[1].value == 1
     assert heard.by_attempt[2].failure.cause is Cause.SERIALIZATION
-    executor.launch([task(3, os._exit, 1)], heard)
+    executor.launch([task(3, signal.raise_signal, signal.SIGKILL)], heard)
     failure = heard.wait_for(3)[3].failure
     assert isinstance(failure.error, WorkerLost)
     assert isinstance(failure.error.__cause__, BrokenExecutor)
