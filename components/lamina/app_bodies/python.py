@@ -4,7 +4,6 @@ The plain body is a function that bears the name of the user's own, so that a co
 it would send that: by reference where it can be imported, by value and once where it cannot.
 """
 
-import asyncio
 import functools
 import inspect
 from collections.abc import Callable
@@ -21,6 +20,8 @@ P = ParamSpec("P")
 
 def run_to_end(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a coroutine function, and run what it returns to its end on a loop of its own."""
+    import asyncio  # late: it is large, and each worker process would have to read it
+
     return asyncio.run(function(*args, **kwargs))
 
 

@@ -1,6 +1,5 @@
 """What a call of an app gives back, and what stands for each file that it will write."""
 
-import asyncio
 import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, InvalidStateError
@@ -56,6 +55,8 @@ class _UserFuture(Future[R]):
     def __await__(self) -> Generator[Any, None, R]:
         if inside_task():
             _refuse_to_wait(self)
+        import asyncio  # late: whoever awaits has it already, and others have no use for it
+
         return asyncio.wrap_future(self).__await__()
 
     def __reduce__(self) -> tuple[type[FutureStub], tuple[str]]:

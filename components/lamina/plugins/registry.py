@@ -2,10 +2,8 @@
 
 import functools
 import importlib
-import importlib.metadata
 import importlib.resources
 import logging
-import tomllib
 from collections.abc import Mapping
 from typing import Any
 
@@ -76,7 +74,10 @@ def resolve(group: str, what: object) -> Any:
     if what in builtin:
         _announce(group, what)
         return _load(group, what, builtin[what], _package(group))
-    added = importlib.metadata.entry_points(group=entry_point_group(group))
+    # Late: most programs name only what comes with us, and this takes longer than all the rest.
+    from importlib.metadata import entry_points
+
+    added = entry_points(group=entry_point_group(group))
     for point in added.select(name=what):
         _announce_foreign(group, what, point.dist.name if point.dist else "an unknown distribution")
         return _load(group, what, point.value, None)
@@ -139,6 +140,8 @@ def catalogue() -> tuple[PluginInfo, ...]:
 
 
 def _card(brick: str) -> list[PluginInfo]:
+    import tomllib  # late, as above
+
     card = importlib.resources.files(ROOT) / brick / "brick.toml"
     if not card.is_file():
         return []
