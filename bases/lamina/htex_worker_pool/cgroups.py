@@ -5,6 +5,7 @@ is only cgroup v2, there are none, and whoever wants a limit kept has to watch.
 """
 
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ _SWAP_TOO = "memory.memsw.limit_in_bytes"
 _PEAK = "memory.max_usage_in_bytes"
 _KILLS = "memory.oom_control"
 _NAME = "lamina-"
+STRAGGLERS = 0.5  # seconds for which processes that were killed may still be there
 
 
 def own_place(mounts: Iterable[str], groups: Iterable[str]) -> Path | None:
@@ -131,17 +133,20 @@ class Groups:
         return Group(self.path / f"worker-{worker}", limit)
 
     def close(self) -> None:
-        """Remove what is left of them."""
-        _remove(self.path)
+        """Remove what is left of them, as soon as processes that were killed have ended."""
+        until = time.monotonic() + STRAGGLERS
+        while not _remove(self.path) and time.monotonic() < until:
+            time.sleep(STRAGGLERS / 50)
 
 
-def _remove(path: Path) -> None:
-    for below in path.glob("worker-*"):
-        try:
-            below.rmdir()
-        except OSError:
-            pass
+def _remove(path: Path) -> bool:
+    """Whether the group is gone, and those below it, now that this has been tried."""
     try:
+        for below in path.glob("worker-*"):
+            below.rmdir()
         path.rmdir()
+    except FileNotFoundError:
+        return True
     except OSError:
-        pass
+        return False
+    return True

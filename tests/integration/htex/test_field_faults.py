@@ -271,9 +271,9 @@ def test_item_08_a_batch_job_that_is_ended_as_a_whole_resolves_its_tasks(
     # Nothing was measured before, so no task but those that run is kept on the node.
     running = [executor.submit(time.sleep, LONG) for _ in range(WORKERS)]
     waiting = [executor.submit(double, n) for n in range(20)]
+    until(lambda: all(future.running() for future in running))
     shells = [pid for pid in world.below("block-0") if world.command_of(pid).startswith(b"bash")]
     script = max(shells, key=lambda pid: len(descendants(pid)))
-    until(lambda: all(future.running() for future in running))
     job = [script, *descendants(script)]
     ended = time.monotonic()
     for pid in job:
