@@ -272,8 +272,7 @@ def test_item_08_a_batch_job_that_is_ended_as_a_whole_resolves_its_tasks(
     running = [executor.submit(time.sleep, LONG) for _ in range(WORKERS)]
     waiting = [executor.submit(double, n) for n in range(20)]
     until(lambda: all(future.running() for future in running))
-    shells = [pid for pid in world.below("block-0") if world.command_of(pid).startswith(b"bash")]
-    script = max(shells, key=lambda pid: len(descendants(pid)))
+    script = max(world.below("block-0.sh"), key=lambda pid: len(descendants(pid)))
     job = [script, *descendants(script)]
     ended = time.monotonic()
     for pid in job:
