@@ -18,11 +18,13 @@ from unittest import mock
 from moto import mock_aws
 from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
+from moto.ec2.models.instances import StateReason
 from moto.ec2.responses.general import General
 from moto.ec2.utils import Base64EncodedString
 
 ACCOUNT, REGION = "123456789012", "us-east-2"
 LOOK = 0.05  # seconds
+TERMINATED = 48  # as EC2 codes it
 BY_ITSELF = ("Client.InstanceInitiatedShutdown", "Instance initiated shutdown")
 
 
@@ -65,8 +67,7 @@ class Machines:
                 self.kill(name)
             elif (self.folder / name / "shutdown").exists():
                 self.kill(name)
-                instance.terminate()
-                say(instance, *BY_ITSELF)
+                end(instance, *BY_ITSELF)
 
     def boot(self, instance: Any) -> None:
         home = self.folder / instance.id
@@ -105,9 +106,10 @@ class Machines:
         )
 
 
-def say(instance: Any, code: str, message: str) -> None:
-    """Have EC2 give this reason for the end of an instance."""
-    instance.state_reason.code, instance.state_reason.message = code, message
+def end(instance: Any, code: str, message: str) -> None:
+    """Have EC2 end an instance for this reason, which is there before anybody sees the end."""
+    instance.state_reason = StateReason(message, code)
+    instance._state.code, instance._state.name = TERMINATED, "terminated"
 
 
 @contextmanager

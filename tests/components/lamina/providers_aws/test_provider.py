@@ -10,7 +10,7 @@ from lamina.conformance import PROVIDER
 from lamina.providers import TERMINAL_STATES, BlockRequest, JobState, JobStatus
 from lamina.providers_aws import AWSProvider
 from lamina.vocabulary import BlockId, ConfigError, JobId
-from tests.fakes.aws_machines import Machines, emulated, say
+from tests.fakes.aws_machines import Machines, emulated, end
 from tests.fakes.kubernetes_api import until
 from tests.kits import as_tests
 
@@ -76,8 +76,7 @@ def test_a_spot_machine_that_amazon_takes_back_was_preempted(
     reaches(mine, job, JobState.RUNNING)
     [instance] = machines.of_block(job)
     assert instance.lifecycle == "spot"
-    instance.terminate()
-    say(instance, "Server.SpotInstanceTermination", "Spot instance termination")
+    end(instance, "Server.SpotInstanceTermination", "Spot instance termination")
     status = reaches(mine, job)
     assert status.state is JobState.PREEMPTED
     assert status.reason.startswith("Amazon wanted its spot machine back")
