@@ -12,7 +12,7 @@ UNIT   ?= $(SHARING) $(filter-out tests/integration tests/projects tests/__pycac
             $(patsubst %/,%,$(wildcard tests/*/)))
 SERIAL ?= tests/integration $(addprefix --ignore=,$(SHARING))
 SERVICE ?= tests/integration tests/projects
-WORKERS ?= 4
+WORKERS ?= 5
 PAIR    ?= 4
 
 BIN     := $(VENV)/bin

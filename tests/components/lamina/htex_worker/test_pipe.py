@@ -120,7 +120,6 @@ def test_buffers_may_have_more_than_four_gigabytes() -> None:
             form_record(bytes(16), long),
         ):
             assert parts[-1] is long
-            assert list(Records().feed(bytes(parts[0][:9]))) == []
             assert int.from_bytes(parts[0][:8], "little") == sum(map(len, parts)) - 9
             parts.clear()
 
