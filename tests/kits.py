@@ -26,3 +26,11 @@ def assert_each_clause_can_fail(kit: Kit, broken: dict[str, Callable[[], Any]]) 
             check(one, broken[one.id])
         assert caught.value.clause == one.id
         assert one.says in str(caught.value)
+
+
+def what_is_found(kit: Kit, clause: str, factory: Callable[[], Any]) -> str:
+    """What a clause of the kit, which must be broken, says it has found instead."""
+    (one,) = [one for one in kit.clauses if one.id == clause]
+    with pytest.raises(ClauseBroken) as caught:
+        check(one, factory)
+    return caught.value.found

@@ -403,7 +403,7 @@ class Engine:
         poller.register(self._hangup, select.POLLIN)
         ready = dict(poller.poll(timeout))
         if self._hangup in ready:
-            _drain(self._hangup)
+            os.read(self._hangup, 4096)
         return link.receive() if ready.get(link.socket.fileno(), 0) & ~select.POLLOUT else []
 
     def _io_timeout(self, now: float) -> float | None:
@@ -430,10 +430,3 @@ def _tell_when_gone(delivery: Delivery, digest: bytes) -> Callable[[object], Non
         delivery.put([HandleGone(digest)])
 
     return gone
-
-
-def _drain(handle: int) -> None:
-    try:
-        os.read(handle, 4096)
-    except BlockingIOError:
-        pass

@@ -3,6 +3,7 @@ import signal
 import stat
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,22 @@ import pytest
 from lamina.channels import ChannelError, CommandTimeout, LocalChannel
 
 CHANNEL = LocalChannel()
+
+
+class Interrupted(BaseException):
+    pass
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGUSR1 interrupt this thread, as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    yield
+    signal.signal(signal.SIGUSR1, before)
 
 
 def test_a_command_gives_its_status_and_its_texts() -> None:
@@ -47,6 +64,30 @@ def test_a_command_that_takes_too_long_is_killed_with_its_children(tmp_path: Pat
     assert caught.value.seconds == 0.3
     for pid in map(int, pids.read_text().split()):
         _wait_until_gone(pid)
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_an_interrupt_leaves_nothing_running(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    # It reads first, and so does not interrupt before it is being listened to.
+    script = f"read _; sleep 100 & echo $$ $! > {pids}; kill -USR1 {os.getpid()}; wait"
+    with pytest.raises(Interrupted):
+        CHANNEL.run(["sh", "-c", script], stdin="go\n", timeout=30)
+    for pid in map(int, pids.read_text().split()):
+        _wait_until_gone(pid)
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_a_child_that_left_the_group_is_not_awaited(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    leaver = f"echo $$ $PPID > {pids}; kill -USR1 {os.getpid()}; exec sleep 100"
+    with pytest.raises(Interrupted):
+        CHANNEL.run(
+            ["sh", "-c", f"read _; setsid sh -c '{leaver}' & wait"], stdin="go\n", timeout=30
+        )
+    left, killed = map(int, pids.read_text().split())
+    _wait_until_gone(killed)
+    os.kill(left, signal.SIGKILL)  # an error, had it been ended with the others
 
 
 def test_a_command_that_does_not_exist_is_an_error() -> None:

@@ -2,7 +2,7 @@ import pickle
 
 import pytest
 
-from lamina.channels import ChannelError, CommandTimeout
+from lamina.channels import ChannelError, CommandLost, CommandTimeout
 
 
 def test_an_error_names_what_failed_and_why() -> None:
@@ -15,7 +15,14 @@ def test_a_timeout_says_how_long_it_took() -> None:
     assert error.seconds == 2.5
 
 
-@pytest.mark.parametrize("error", [ChannelError("a", "b"), CommandTimeout("a", 1)])
+def test_a_lost_command_is_not_said_to_have_failed_to_work() -> None:
+    assert "sbatch x failed: the connection broke" in str(CommandLost("sbatch x"))
+    assert "it may have done its work" in str(CommandLost("sbatch x"))
+
+
+@pytest.mark.parametrize(
+    "error", [ChannelError("a", "b"), CommandTimeout("a", 1), CommandLost("a")]
+)
 def test_errors_survive_pickle(error: ChannelError) -> None:
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is type(error)

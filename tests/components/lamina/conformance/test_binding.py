@@ -5,7 +5,7 @@ import attrs
 from lamina.conformance import RESOURCE_BINDER
 from lamina.resources import Binding, NodeBinder, NodeFacts, Offer
 from lamina.vocabulary import Resources
-from tests.kits import assert_each_clause_can_fail
+from tests.kits import assert_each_clause_can_fail, what_is_found
 
 
 @attrs.define(kw_only=True)
@@ -110,3 +110,8 @@ def test_each_clause_can_fail() -> None:
             "binding.binding": Numeric,
         },
     )
+
+
+def test_what_is_given_twice_is_named() -> None:
+    for clause in ("binding.exclusive", "binding.backlog"):
+        assert what_is_found(RESOURCE_BINDER, clause, Generous) == "cores that another task has"

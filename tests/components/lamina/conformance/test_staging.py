@@ -8,7 +8,7 @@ from lamina.staging import Direction
 from lamina.vocabulary import File, StagingFailed
 from tests.fakes.staging import FolderStaging
 from tests.fakes.staging_bench import FolderBench
-from tests.kits import assert_each_clause_can_fail
+from tests.kits import assert_each_clause_can_fail, what_is_found
 
 
 @attrs.frozen
@@ -72,6 +72,19 @@ class StoresNothing(FolderStaging):
         Path(self.folder, file.filename).touch()
 
 
+@attrs.frozen
+class Invents(FolderStaging):
+    def fetch(self, file: File, target: Path) -> None:
+        target.touch()
+
+
+@attrs.frozen
+class LeavesTraces(FolderStaging):
+    def store(self, source: Path, file: File) -> None:
+        Path(self.folder, file.filename).touch()
+        super().store(source, file)
+
+
 def bench(kind: type[FolderStaging]) -> FolderBench:
     folder = Path(tempfile.mkdtemp())
     return FolderBench(kind(str(folder)), lambda name: f"fake://h/{name}", folder)
@@ -92,3 +105,12 @@ def test_each_clause_can_fail() -> None:
             "staging.at_once": lambda: bench(Mixes),
         },
     )
+
+
+def test_what_is_done_about_a_missing_file_is_told() -> None:
+    assert what_is_found(STAGING, "staging.fetch.missing", lambda: bench(Invents)) == "no error"
+    assert (
+        what_is_found(STAGING, "staging.store.missing", lambda: bench(StoresNothing)) == "no error"
+    )
+    found = what_is_found(STAGING, "staging.store.missing", lambda: bench(LeavesTraces))
+    assert found == "a file on the other side"

@@ -162,6 +162,41 @@ def test_a_block_is_drained_held_and_held_no_more(started: HighThroughputExecuto
     assert started.connected_managers() == []
 
 
+def test_all_blocks_may_be_drained_together(started: HighThroughputExecutor) -> None:
+    assert started.submit(abs, -3).result(30.0) == 3
+    started.drain()
+    assert started.load().slots == 0
+
+
+def test_it_says_what_it_is_and_can(started: HighThroughputExecutor) -> None:
+    assert repr(started).startswith("HighThroughputExecutor(")
+    assert "'mine'" in repr(started)
+    able = started.capabilities
+    assert able.stops_running_tasks
+    assert able.own_processes
+    assert "cores" in able.resources
+
+
+def test_only_a_node_that_is_set_aside_can_be_taken_back(tmp_path: Path) -> None:
+    executor = HighThroughputExecutor("mine", quarantine=None)
+    assert executor.quarantined() == []
+    with pytest.raises(NotStartedError):
+        executor.lift_quarantine("n1")
+    executor.start(Site(run_dir=tmp_path))
+    try:
+        assert executor.quarantined() == []
+        with pytest.raises(UsageError, match="quarantine is off"):
+            executor.lift_quarantine("n1")
+    finally:
+        executor.close(timeout=5.0)
+
+
+def test_a_node_that_is_not_set_aside_is_refused(started: HighThroughputExecutor) -> None:
+    assert started.quarantined() == []
+    with pytest.raises(UsageError, match="n1"):
+        started.lift_quarantine("n1")
+
+
 def test_a_block_that_is_not_there_is_refused_with_those_that_are(
     started: HighThroughputExecutor,
 ) -> None:

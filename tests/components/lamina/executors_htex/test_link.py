@@ -59,9 +59,21 @@ def test_what_the_socket_does_not_take_is_kept(tmp_path: Path) -> None:
     link = _link(tmp_path)
     assert _receive(link)
     os.kill(link.process.pid, signal.SIGSTOP)
+    while link.receive():
+        pass
+    assert link.receive() == []
     link.put(FORMS, bytes(8 * 2**20))
     link.flush()
     assert link.full
     link.flush()
     assert link.full
+    os.kill(link.process.pid, signal.SIGKILL)
+    assert _receive(link) is None
+    assert link.close(PATIENCE) == -signal.SIGKILL
+
+
+def test_one_that_does_not_leave_is_killed(tmp_path: Path) -> None:
+    link = _link(tmp_path)
+    assert _receive(link)
+    os.kill(link.process.pid, signal.SIGSTOP)
     assert link.close(0.1) == -signal.SIGKILL

@@ -1,8 +1,13 @@
 import os
 import socket
+import struct
+import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
+from fcntl import ioctl
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +33,7 @@ from lamina.htex_worker import (
     task_record,
 )
 from lamina.htex_worker.pipe import Report, up_record
-from lamina.htex_worker.worker import serve
+from lamina.htex_worker.worker import FUNCTIONS_LIMIT, serve
 from lamina.vocabulary import SerializationError
 
 CODEC = CloudpickleCodec()
@@ -83,6 +88,12 @@ class _Manager:
         )
         return digest
 
+    def wait_until_read(self) -> None:
+        """Wait until the worker has taken all that was sent out of the socket."""
+        end = time.monotonic() + 5.0
+        while struct.unpack("i", ioctl(self.link, termios.TIOCOUTQ, bytes(4))) != (0,):
+            assert time.monotonic() < end
+
     def close(self) -> None:
         self.link.close()
         self.thread.join(5.0)
@@ -132,8 +143,9 @@ def test_a_call_that_cannot_be_unpickled_is_a_typed_error(manager: _Manager) -> 
 def test_a_task_whose_claim_was_taken_back_does_not_run(manager: _Manager) -> None:
     call = CODEC.dump_call(abs, (-3,), {})
     stale = b"".join(task_record(1, None, [bytes(b) for b in call.buffers], None))
-    # One that it can have read by itself, and one that it reads together with the mark.
+    # One that it has read by itself, and one that it reads together with the mark.
     manager.link.sendall(stale)
+    manager.wait_until_read()
     manager.link.sendall(stale + mark_record())
     assert manager.hear()[0] == DRY
     manager.give(abs, -4)
@@ -163,10 +175,81 @@ def test_a_function_that_cannot_be_unpickled_fails_its_task(manager: _Manager) -
     assert manager.outcome().code == UNSENT
 
 
-def test_the_environment_of_a_task_is_its_own(manager: _Manager) -> None:
+@pytest.mark.parametrize("before", [None, "before"])
+def test_the_environment_of_a_task_is_its_own(
+    manager: _Manager, monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    if before is not None:
+        monkeypatch.setenv("LAMINA_OF_A_TASK", before)
     manager.give(os.getenv, "LAMINA_OF_A_TASK", env={"LAMINA_OF_A_TASK": "here"})
     assert CODEC.load(manager.outcome().buffers) == "here"
-    assert "LAMINA_OF_A_TASK" not in os.environ
+    assert os.environ.get("LAMINA_OF_A_TASK") == before
+
+
+def test_a_payload_goes_to_its_runner_as_it_is(manager: _Manager) -> None:
+    os.eventfd_write(manager.claims, 1)
+    options = {"runner": "binascii:hexlify"}
+    manager.link.sendall(b"".join(task_record(1, None, [b"\x01\x02"], options)))
+    assert CODEC.load(manager.outcome().buffers) == b"0102"
+
+
+def test_a_task_that_spoils_the_output_still_has_its_outcome(
+    manager: _Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", sys.stdout)  # so that it is put back
+    manager.give(setattr, sys, "stdout", None)
+    assert manager.outcome().code == VALUE
+    assert sys.stdout is None
+
+
+def test_a_function_that_is_sent_again_is_the_one_that_is_there(manager: _Manager) -> None:
+    def count(made: list[int] = []) -> int:  # noqa: B006  # it lives as long as the function
+        made.append(1)
+        return len(made)
+
+    for calls in (1, 2):
+        manager.give(count)
+        assert CODEC.load(manager.outcome().buffers) == calls
+
+
+def test_only_so_many_bytes_of_functions_are_kept(manager: _Manager) -> None:
+    manager.link.settimeout(30.0)
+    half = bytes(FUNCTIONS_LIMIT // 2 + 1)
+    for digest in (b"f" * 16, b"g" * 16):
+        for part in form_record(digest, half):
+            manager.link.sendall(part)
+    os.eventfd_write(manager.claims, 1)
+    call = CODEC.dump_call(abs, (-3,), {})
+    parts = task_record(1, b"f" * 16, [bytes(b) for b in call.buffers], None)
+    manager.link.sendall(b"".join(parts))
+    kind, body = manager.hear()
+    assert (kind, read_need(memoryview(body))) == (NEED, b"f" * 16)
+
+
+def test_an_answer_that_nobody_has_asked_for_is_passed_over(manager: _Manager) -> None:
+    manager.link.sendall(absent_record(b"f" * 16))
+    manager.give(abs, -3)
+    assert CODEC.load(manager.outcome().buffers) == 3
+
+
+def test_a_worker_leaves_when_its_manager_dies_in_the_middle_of_a_task(manager: _Manager) -> None:
+    call = CODEC.dump_call(len, (bytes(2**20),), {})
+    whole = b"".join(task_record(1, None, [bytes(b) for b in call.buffers], None))
+    manager.link.sendall(whole[: len(whole) // 2])
+    manager.wait_until_read()
+    manager.link.close()
+    manager.thread.join(5.0)
+    assert not manager.thread.is_alive()
+
+
+def test_a_worker_leaves_when_nobody_takes_its_outcome(manager: _Manager, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    manager.give(fifo.read_text)
+    with open(fifo, "w"):  # opens once the task reads
+        manager.link.close()
+    manager.thread.join(5.0)
+    assert not manager.thread.is_alive()
 
 
 def test_the_cores_of_a_task_are_its_own_while_it_runs(manager: _Manager) -> None:

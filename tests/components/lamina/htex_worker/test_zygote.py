@@ -33,7 +33,7 @@ CODEC = CloudpickleCodec()
 class _Node:
     """A zygote, seen from its manager."""
 
-    def __init__(self, **more: str) -> None:
+    def __init__(self, **more: Any) -> None:
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.process = subprocess.Popen(
             [sys.executable, "-m", PACKAGE, str(theirs.fileno())], pass_fds=(theirs.fileno(),)
@@ -114,6 +114,15 @@ def test_a_worker_has_its_variables_and_cores_from_the_start(node: _Node) -> Non
     os.close(claims)
 
 
+def test_a_worker_leaves_when_its_link_closes(node: _Node) -> None:
+    core = min(os.sched_getaffinity(0))
+    link, claims = node.fork(2, env={"MARK": "x"}, cpus=[core])
+    assert _call(link, claims, os.getsid, 0) == _call(link, claims, os.getpid)
+    link.close()
+    assert node.hear() == {"dead": 2, "status": 0}
+    os.close(claims)
+
+
 def test_a_dead_worker_is_told_with_its_status(node: _Node) -> None:
     link, claims = node.fork(3)
     os.kill(_call(link, claims, os.getpid), signal.SIGKILL)
@@ -159,3 +168,49 @@ def test_the_control_groups_of_a_manager_are_removed_with_its_workers(tmp_path: 
     assert place.exists()
     node.close()
     assert [*tmp_path.iterdir()] == []
+
+
+def test_a_control_group_that_cannot_be_removed_keeps_no_zygote(tmp_path: Path) -> None:
+    (tmp_path / "worker-0").mkdir()
+    (tmp_path / "worker-0" / "still-there").touch()
+    node = _Node(groups=str(tmp_path))
+    node.fork(0)
+    node.close()
+    assert node.process.returncode == 0
+    assert [*tmp_path.iterdir()] == [tmp_path / "worker-0"]
+
+
+def test_a_manager_that_leaves_before_it_says_anything_leaves_no_zygote() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.close()
+    with theirs:
+        done = subprocess.run(
+            [sys.executable, "-m", PACKAGE, str(theirs.fileno())],
+            pass_fds=(theirs.fileno(),),
+            timeout=PATIENCE,
+        )
+    assert done.returncode == 0
+
+
+def test_a_worker_imports_from_where_its_manager_says(tmp_path: Path) -> None:
+    (tmp_path / "only_there.py").write_text("def answer(data):\n    return data.upper()\n")
+    node = _Node(sys_path=[str(tmp_path)])
+    try:
+        link, claims = node.fork(0)
+        os.eventfd_write(claims, 1)
+        link.sendall(b"".join(task_record(1, None, [b"here"], {"runner": "only_there:answer"})))
+        ((kind, body),) = Records().feed(link.recv(2**16))
+        assert kind == OUTCOME
+        assert CODEC.load(read_outcome(body).buffers) == b"HERE"
+        os.close(claims)
+    finally:
+        node.close()
+
+
+def test_a_kill_of_a_worker_that_is_not_there_does_nothing(node: _Node) -> None:
+    link, claims = node.fork(0)
+    node.control.send(json.dumps({"kill": 9}).encode())
+    assert _call(link, claims, abs, -3) == 3
+    link.close()
+    assert node.hear() == {"dead": 0, "status": 0}
+    os.close(claims)

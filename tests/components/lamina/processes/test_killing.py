@@ -46,6 +46,13 @@ def test_a_session_is_killed_and_nothing_else() -> None:
     other.wait()
 
 
+def test_what_is_not_known_to_have_ended_in_time_is_told() -> None:
+    process = start()
+    assert not kill_tree([process.pid], deadline=0.0)
+    assert kill_tree([process.pid])
+    process.wait()
+
+
 def test_nothing_to_kill_is_no_error() -> None:
     assert kill_tree([])
     assert kill_session(0)

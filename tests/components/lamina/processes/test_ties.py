@@ -1,7 +1,10 @@
+import errno
 import subprocess
 import sys
 
-from lamina.processes import become_subreaper
+import pytest
+
+from lamina.processes import become_subreaper, die_with_parent
 
 PACKAGE = become_subreaper.__module__.rpartition(".")[0]
 
@@ -51,4 +54,20 @@ print(os.waitstatus_to_exitcode(os.wait()[1]))
 
 
 def test_a_parent_that_has_ended_already_ends_the_process_at_once() -> None:
-    assert run("die_with_parent(signal.SIGKILL, parent=0)") == "-9 "
+    assert run("die_with_parent(parent=0)") == "-9 "
+    code = """
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))
+die_with_parent(signal.SIGTERM, parent=0)
+print("lives")
+"""
+    assert run(code) == "5 "
+
+
+def test_a_process_lives_while_its_parent_does() -> None:
+    assert run("die_with_parent(parent=os.getppid())\nprint('lives')") == "0 lives\n"
+
+
+def test_what_the_system_refuses_is_its_error() -> None:
+    with pytest.raises(OSError, match="prctl") as caught:
+        die_with_parent(65)  # type: ignore[arg-type]  # there are 64 signals
+    assert caught.value.errno == errno.EINVAL
