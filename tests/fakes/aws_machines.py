@@ -9,14 +9,14 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from moto import mock_aws
-from moto.core.responses import ActionResult
+from moto.core.responses import ActionResult, BaseResponse
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import StateReason
 from moto.ec2.responses.general import General
@@ -24,7 +24,7 @@ from moto.ec2.utils import Base64EncodedString
 
 ACCOUNT, REGION = "123456789012", "us-east-2"
 LOOK = 0.05  # seconds
-TERMINATED = 48  # as EC2 codes it
+_answering = threading.RLock()
 BY_ITSELF = ("Client.InstanceInitiatedShutdown", "Instance initiated shutdown")
 
 
@@ -107,9 +107,20 @@ class Machines:
 
 
 def end(instance: Any, code: str, message: str) -> None:
-    """Have EC2 end an instance for this reason, which is there before anybody sees the end."""
-    instance.state_reason = StateReason(message, code)
-    instance._state.code, instance._state.name = TERMINATED, "terminated"
+    """Have EC2 end an instance for this reason."""
+    with _answering:
+        instance.terminate()
+        instance.state_reason = StateReason(message, code)
+
+
+def _in_one_go(answer: Callable[[BaseResponse], Any]) -> Callable[[BaseResponse], Any]:
+    """Let nothing change while EC2 answers: what it says of one instance fits together."""
+
+    def answers(response: BaseResponse) -> Any:
+        with _answering:
+            return answer(response)
+
+    return answers
 
 
 @contextmanager
@@ -125,7 +136,11 @@ def emulated(folder: Path) -> Iterator[Machines]:
     with mock.patch.dict(os.environ, fake), mock_aws():
         machines = Machines(folder)
         answer = lambda general: machines.console(general)  # noqa: E731 one that binds
-        with mock.patch.object(General, "get_console_output", answer):
+        whole = _in_one_go(BaseResponse.call_action)
+        with (
+            mock.patch.object(General, "get_console_output", answer),
+            mock.patch.object(BaseResponse, "call_action", whole),
+        ):
             machines.thread.start()
             try:
                 yield machines

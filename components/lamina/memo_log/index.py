@@ -183,7 +183,7 @@ class Index:
         partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.{id(self):x}.part")
         try:
             os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-            with contextlib.closing(_connect(str(partial))) as new:
+            with contextlib.closing(_new(str(partial))) as new:
                 if self._published is not None:  # not the file: it may be another one by now
                     self._published.backup(new, pages=_PAGES)
                 self._fill(new, snapshot)
@@ -304,7 +304,7 @@ class Index:
             return
         if self._private is None:
             # Without a name: SQLite keeps it in a file that nobody sees, and that goes with us.
-            self._private = _connect("")
+            self._private = _new("")
             self._private.executescript(_TABLES)
         self._private.execute("BEGIN")
         rows = sorted((key, *place) for key, place in self._fresh.items())
@@ -320,15 +320,24 @@ _SIGNS = {"application_id": _APPLICATION, "user_version": _VERSION}
 
 def _published(path: Path) -> sqlite3.Connection:
     """Open one that is never changed any more. From here on its name does not matter."""
-    connection = _connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)
-    connection.execute("PRAGMA schema_version").close()
-    return connection
+    uri = f"{path.absolute().as_uri()}?immutable=1"
+    return _connect(uri, "PRAGMA schema_version", uri=True)
 
 
-def _connect(where: str, *, uri: bool = False) -> sqlite3.Connection:
+def _new(where: str) -> sqlite3.Connection:
+    """One that nobody else knows, and that has nothing to lose."""
+    settings = ("journal_mode = OFF", "synchronous = OFF", "cache_size = -16384")
+    return _connect(where, *(f"PRAGMA {setting}" for setting in settings))
+
+
+def _connect(where: str, *first: str, uri: bool = False) -> sqlite3.Connection:
+    """Open a database, with these statements as the first."""
     # The store has a lock of its own, so one connection serves all threads.
     connection = sqlite3.connect(where, uri=uri, check_same_thread=False, isolation_level=None)
-    if not uri:
-        for setting in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -16384"):
-            connection.execute(f"PRAGMA {setting}").close()
+    try:
+        for statement in first:
+            connection.execute(statement).close()
+    except BaseException:
+        connection.close()
+        raise
     return connection
