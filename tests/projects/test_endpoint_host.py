@@ -88,7 +88,7 @@ def serving(python: Path, place: Path, env: dict[str, str] | None = None) -> Ite
     with (
         (place / "host.err").open("w+") as errors,
         subprocess.Popen(
-            [python, "-m", "acme_endpoint", "endpoint.toml"],
+            [python, "-X", "faulthandler", "-m", "acme_endpoint", "endpoint.toml"],
             cwd=place,
             env=outside(env),
             stdin=subprocess.DEVNULL,
@@ -103,7 +103,12 @@ def serving(python: Path, place: Path, env: dict[str, str] | None = None) -> Ite
         try:
             yield Client(json.loads(first))
             host.send_signal(signal.SIGTERM)
-            assert host.wait(WAIT) == 0, (place / "host.err").read_text()
+            try:
+                status = host.wait(WAIT)
+            except subprocess.TimeoutExpired:
+                host.send_signal(signal.SIGABRT)  # it says on its stderr where each thread is
+                status = host.wait(WAIT)
+            assert status == 0, (place / "host.err").read_text()
         finally:
             host.kill()
 
