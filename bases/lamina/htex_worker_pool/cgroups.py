@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from lamina.processes import alive
+
 __all__ = ["Group", "Groups", "own_place"]
 
 _LIMIT = "memory.limit_in_bytes"
@@ -101,7 +103,8 @@ class Groups:
             OSError: That is not permitted, or not possible.
         """
         for left in place.glob(f"{_NAME}*"):
-            if not Path("/proc", left.name.removeprefix(_NAME)).exists():
+            pid = left.name.removeprefix(_NAME)
+            if pid.isdecimal() and not alive(int(pid)):
                 _remove(left)
         self.path = place / f"{_NAME}{os.getpid()}"
         self.path.mkdir()
@@ -141,12 +144,11 @@ class Groups:
 
 def _remove(path: Path) -> bool:
     """Whether the group is gone, and those below it, now that this has been tried."""
-    try:
-        for below in path.glob("worker-*"):
-            below.rmdir()
-        path.rmdir()
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
+    for one in (*path.glob("worker-*"), path):
+        try:
+            one.rmdir()
+        except FileNotFoundError:
+            pass  # the zygote was quicker
+        except OSError:
+            return False
     return True

@@ -151,6 +151,7 @@ def _remove_groups(path: Path) -> None:
     """Remove the manager's control groups, as soon as the kernel has seen our dead out of them."""
     until = time.monotonic() + GROUPS_TIME
     while path.exists():
+        _bury()
         try:
             for group in (*path.glob("*/"), path):
                 group.rmdir()
@@ -158,6 +159,15 @@ def _remove_groups(path: Path) -> None:
             if time.monotonic() >= until:
                 return  # the next manager here will do it
             time.sleep(0.01)
+
+
+def _bury() -> None:
+    """Collect all children that have ended: until then some kernels keep them in their groups."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
 
 
 def main(arguments: list[str]) -> int:
