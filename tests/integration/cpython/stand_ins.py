@@ -13,7 +13,7 @@ from typing import Any
 
 from lamina.executors import ThreadPoolExecutor
 from lamina.executors_htex import HighThroughputExecutor
-from lamina.executors_htex.engine import Engine
+from lamina.executors_htex.delivery import Delivery
 from lamina.vocabulary import SerializationError, WorkerLost
 
 __all__ = ["Htex", "SerializationError", "Threads", "WorkerLost"]
@@ -86,7 +86,7 @@ def _stand_in() -> None:
     else:
         Htex.__name__ = "ProcessPoolExecutor"
         concurrent.futures.ProcessPoolExecutor = Htex  # type: ignore[assignment, misc]
-    for module in (ThreadPoolExecutor.__module__, Engine.__module__):
+    for module in (ThreadPoolExecutor.__module__, Delivery.__module__):
         ours = logging.getLogger(module)
         ours.propagate = False
         ours.addHandler(_AsTheirs())
