@@ -409,7 +409,8 @@ class _Shell:
 
     def end(self, reason: str, cause: str, now: float) -> None:
         """Kill all workers, then say what each of them had begun, and give back what not."""
-        kill_tree(descendants(os.getpid()))
+        # But not the zygote: should we be killed before we are done, it clears up after us.
+        kill_tree(pid for pid in descendants(os.getpid()) if pid != self.zygote.pid)
         for pipe in list(self.pipes.values()):
             while not pipe.ended and self.read(pipe, now):
                 pass
@@ -553,6 +554,8 @@ class _Shell:
             self.zygote.wait()
         if left := descendants(os.getpid()):
             kill_tree(left)
+        if self.groups is not None:
+            self.groups.close()  # where we have killed the zygote too, it could not
         self.dealer.close(linger=0 if self.left is None else GRACE)
 
 

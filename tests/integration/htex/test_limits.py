@@ -163,7 +163,4 @@ def test_the_groups_of_workers_are_gone_with_their_manager(make: Make) -> None:
     place = next(Path("/sys/fs/cgroup").glob(f"**/{name}"))
     assert len([*place.glob("worker-*")]) == 2
     executor.close()
-    # On a busy machine the block may be killed before it has done this; then the next one does.
-    after = make(worker_memory_limit=LIMIT)
-    assert after.submit(double, 4).result(PATIENCE) == 8
     until(lambda: not place.exists())
