@@ -59,7 +59,10 @@ class BlockKeeper:
     max_idletime: float
     guards: Guards = attrs.field(factory=Guards)
     grace: float = 60.0
-    """Seconds for which the batch system may show a job running whose managers have left."""
+    """Seconds for which the batch system may show a job running whose managers have left.
+
+    What the provider says is at most half as old.
+    """
     retry: float = 5.0
     """Seconds until a request that was not taken is made again, the first time."""
 
@@ -265,12 +268,14 @@ class BlockKeeper:
                 held.state, said, ordered=order is not None, lost=order is not None and order.lost
             )
             return self._over(held, end, now, status.reason, status.exit_code)
+        lost = None if held.lost_since is None else now - held.lost_since
+        if lost is not None and lost < self.grace / 2 and said in WAITING:
+            return []  # as the provider may have seen it before its nodes came
         effects: list[BlockEffect] = [*held.turn(said, status.reason)]
         if held.state in WAITING:
             held.queued(now)
-        missing = held.lost_since is not None and now - held.lost_since >= self.grace
         going_on = held.state in (BlockState.RUNNING, BlockState.COMPLETING)
-        if missing and going_on and held.order is None:
+        if lost is not None and lost >= self.grace and going_on and held.order is None:
             why = f"its nodes left {self.grace:g} s ago or more, and it goes on"
             effects += self._cancel([held], now, why, lost=held.drained_since is None)
         elif self._stuck(held, now):

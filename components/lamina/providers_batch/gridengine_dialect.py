@@ -182,10 +182,11 @@ def _status(number: str, state: str) -> JobStatus:
     if "r" in state:
         again = "it has been started again" if "R" in state else ""
         return JobStatus(state=JobState.RUNNING, reason=again)
+    if "t" in state:
+        # It has left the queue, and may run long before Grid Engine hears so of its host.
+        return JobStatus(state=JobState.RUNNING, reason="it has been given to its host")
     if "h" in state:
         return JobStatus(state=JobState.HELD, reason="it is held")
-    if "t" in state:
-        return JobStatus(state=JobState.PENDING, reason="it is on its way to its host")
     if set(state) & set("qwR"):
         again = "it waits to be started again" if "R" in state else "it waits for its turn"
         return JobStatus(state=JobState.PENDING, reason=again)

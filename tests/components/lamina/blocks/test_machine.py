@@ -255,12 +255,21 @@ def test_silence_of_the_batch_system_ends_no_block() -> None:
 def test_a_job_that_is_queued_again_is_kept_and_its_managers_come_anew() -> None:
     blocks = here(most=1)
     blocks.manager_went(ZERO, "m0", 10.0)
-    assert turns(tell(blocks, 12.0, job0=PENDING)) == [("0", BlockState.PENDING)]
+    assert turns(tell(blocks, 30.0, job0=PENDING)) == [("0", BlockState.PENDING)]
     assert blocks.waiting
     assert blocks.decide(500.0, Work(2)) == []
     blocks.manager_came(ZERO, "again", 2, 600.0)
     assert tell(blocks, 601.0, job0=RUNNING) == []
     assert blocks.decide(601.0, Work(2)) == []
+
+
+def test_that_a_job_waited_before_its_managers_came_does_not_have_it_queued_again() -> None:
+    blocks = here(most=1)
+    blocks.manager_went(ZERO, "m0", 10.0)
+    # The provider may have seen it 15 s before it says so.
+    assert tell(blocks, 24.0, job0=PENDING) == []
+    assert not blocks.waiting
+    assert cancelled(tell(blocks, 70.0, job0=RUNNING)) == [job("0")]
 
 
 def test_a_manager_that_comes_back_has_not_lost_its_block() -> None:

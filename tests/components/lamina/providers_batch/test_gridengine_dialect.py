@@ -72,7 +72,7 @@ def ended(failed: str, status: str) -> JobStatus:
         ("qw", JobState.PENDING),
         ("hqw", JobState.HELD),
         ("hRwq", JobState.HELD),
-        ("t", JobState.PENDING),
+        ("t", JobState.RUNNING),
         ("r", JobState.RUNNING),
         ("hr", JobState.RUNNING),
         ("Rr", JobState.RUNNING),
