@@ -57,6 +57,9 @@ class LocalJob:
         self._exit_code = exit_code
         self._ended: JobStatus | None = None
         self._cancelled = False
+        self._below: dict[int, int | None] = {}
+        """When it was cancelled: what it had started, with the times of their starts."""
+        self._kill_at = 0.0
         self._lock = threading.Lock()
 
     def look(self) -> JobStatus:
@@ -77,29 +80,35 @@ class LocalJob:
                 self._reap()
             if self._ended is not None or self._cancelled:
                 return
-            self._cancelled = True
+            self._cancelled, self._kill_at = True, time.monotonic() + _GRACE
             # What leaves the session, and whose parent ends, could not be found afterwards.
-            below = {pid: start_time(pid) for pid in descendants(self.pid)}
-            for pid in (self.pid, *below):
+            self._below = {pid: start_time(pid) for pid in descendants(self.pid)}
+            for pid in (self.pid, *self._below):
                 _signal(pid, signal.SIGTERM)
         # Not a daemon: a program that ends at once must not leave half of a block behind.
-        threading.Thread(target=self._finish, args=(below,), name="lamina-cancel").start()
+        threading.Thread(target=self._finish, name="lamina-cancel").start()
 
-    def _finish(self, below: dict[int, int | None]) -> None:
-        end = time.monotonic() + _GRACE
-        while time.monotonic() < end:
-            if self.look().state.terminal and not any(map(alive, below, below.values())):
+    def _finish(self) -> None:
+        while time.monotonic() < self._kill_at:
+            if self.look().state.terminal:
                 return
             time.sleep(_PAUSE)
-        left = [pid for pid, started in below.items() if alive(pid, started)]
+        left = self._left()
         with self._lock:
             if self._ended is None:  # else its number may be somebody else's by now
                 left.append(self.pid)
         kill_tree(left)
         self.look()
 
+    def _left(self) -> list[int]:
+        """What still runs of those that were told to end."""
+        return [pid for pid, started in self._below.items() if alive(pid, started)]
+
     def _reap(self) -> None:
         """Learn how the leader ended, if it has. The lock is held."""
+        # Its shell does not wait for what it has started, when it is told to end; we do.
+        if time.monotonic() < self._kill_at and self._left():
+            return
         try:
             # Its number stays ours until it is waited for in earnest, so its session does too.
             seen = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)

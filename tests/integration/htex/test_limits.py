@@ -161,6 +161,6 @@ def test_the_groups_of_workers_are_gone_with_their_manager(make: Make) -> None:
     assert executor.submit(double, 4).result(PATIENCE) == 8
     name = f"lamina-{manager(executor)}"
     place = next(Path("/sys/fs/cgroup").glob(f"**/{name}"))
-    assert len([*place.glob("worker-*")]) == 2
+    until(lambda: len([*place.glob("worker-*")]) == 2)
     executor.close()
     until(lambda: not place.exists())

@@ -125,6 +125,16 @@ def test_a_cancelled_block_leaves_nothing(
     until(lambda: not any(map(alive, [leader, *below])), "the end of all processes")
 
 
+def test_what_is_told_to_end_has_the_time_that_is_promised_for_it(tmp_path: Path) -> None:
+    tidy = "trap 'sleep 0.3; touch tidied; exit' TERM; touch ready; while :; do sleep 0.01; done"
+    provider = LocalProvider()
+    job = provider.submit(request(tmp_path, f'cd {tmp_path}; bash -c "{tidy}"; true'))
+    until(lambda: (tmp_path / "ready").exists(), "the command")
+    provider.cancel([job])
+    assert end_of(provider, job).state is JobState.CANCELLED
+    assert (tmp_path / "tidied").exists()
+
+
 def test_a_script_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SubmitRejected, match="missing"):
         LocalProvider().submit(request(tmp_path / "missing", "true"))
