@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import attrs
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -39,28 +41,43 @@ def outside(more: Mapping[str, str] | None = None) -> dict[str, str]:
     return env | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "COLUMNS": "100"} | dict(more or {})
 
 
-def build(project: str, out: Path) -> Path:
-    """Build the wheel of a project of this workspace."""
-    out.mkdir(parents=True, exist_ok=True)
-    before = set(out.glob("*.whl"))
-    options = ["--quiet", "--no-deps", "--no-build-isolation", "-w", out]
-    with _one_at_a_time():
-        run([sys.executable, "-m", "pip", "wheel", *options, ROOT / project], cwd=out)
-    (built,) = set(out.glob("*.whl")) - before
-    return built
+@attrs.frozen
+class Workshop:
+    """A folder that several processes share; what is made there is not to be changed."""
+
+    place: Path
+
+    def wheel(self, project: str) -> Path:
+        """The wheel of a project of this workspace."""
+        out = self.place / project.replace("/", "-")
+        # A build puts files beside the project's own, which another build must not see.
+        with _alone(ROOT / "pyproject.toml"):
+            if not out.exists():
+                options = ["--quiet", "--no-deps", "--no-build-isolation", "-w", out]
+                run([sys.executable, "-m", "pip", "wheel", *options, ROOT / project], self.place)
+        (built,) = out.glob("*.whl")
+        return built
+
+    def environment(self, *projects: str) -> Path:
+        """The bin folder of an environment that has these projects and what they need."""
+        wheels = [self.wheel(project) for project in projects]
+        name = "+".join(wheel.parent.name for wheel in wheels)
+        made, ready, lock = (self.place / f"{name}{end}" for end in ("", ".ready", ".lock"))
+        python = made / "bin" / "python"
+        lock.touch()
+        with _alone(lock):
+            if not ready.exists():
+                run([sys.executable, "-m", "venv", "--without-pip", made], self.place)
+                pip = [sys.executable, "-m", "pip", "--python", python, "install"]
+                options = ["--quiet", "--no-compile", "-c", ROOT / "constraints.txt"]
+                run([*pip, *options, *wheels], self.place)
+                ready.touch()
+        return python.parent
 
 
 @contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """A build puts files beside the project's own, which another build must not see."""
-    with open(ROOT / "pyproject.toml", "rb") as lock:
+def _alone(place: Path) -> Iterator[None]:
+    """No other process that says so is here at the same time."""
+    with open(place, "rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def environment(place: Path, *wheels: Path) -> Path:
-    """The bin folder of a fresh environment with these wheels and what they need."""
-    run([sys.executable, "-m", "venv", "--without-pip", place], cwd=place.parent)
-    pip = [sys.executable, "-m", "pip", "--python", place / "bin" / "python", "install", "--quiet"]
-    run([*pip, "-c", ROOT / "constraints.txt", *wheels], cwd=place.parent)
-    return place / "bin"

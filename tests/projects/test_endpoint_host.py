@@ -17,11 +17,16 @@ from typing import Any
 import pytest
 
 from tests.integration import batch
-from tests.projects.environments import ROOT, build, environment, outside, run
+from tests.projects.environments import ROOT, Workshop, outside, run
 
 HOST = ROOT / "examples" / "host"
 WAIT = 60.0  # seconds
-KINDS = ("installed", "vendored", "vendored_beside_flow")
+KINDS = {
+    "installed": ("projects/endpoint", "examples/host"),
+    "vendored": ("examples/host/vendored",),
+    "vendored_beside_flow": ("examples/host/vendored", "projects/flow"),
+}
+VENDORED = ("vendored", "vendored_beside_flow")
 SOURCE = """
 import os, socket
 
@@ -33,32 +38,10 @@ def area(width, height):
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    out = tmp_path_factory.mktemp("wheels")
-    projects = {
-        "slim": "projects/endpoint",
-        "full": "projects/flow",
-        "host": "examples/host",
-        "vendored": "examples/host/vendored",
-    }
-    return {name: build(project, out / name) for name, project in projects.items()}
-
-
 @pytest.fixture(scope="module", params=KINDS)
-def fresh(
-    request: pytest.FixtureRequest,
-    wheels: dict[str, Path],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[str, Path]:
+def fresh(request: pytest.FixtureRequest, workshop: Workshop) -> tuple[str, Path]:
     """A kind of host, and the bin folder where it is installed."""
-    needed = {
-        "installed": ("slim", "host"),
-        "vendored": ("vendored",),
-        "vendored_beside_flow": ("vendored", "full"),
-    }[request.param]
-    place = tmp_path_factory.mktemp(request.param) / "env"
-    return request.param, environment(place, *(wheels[name] for name in needed))
+    return request.param, workshop.environment(*KINDS[request.param])
 
 
 class Client:
@@ -182,7 +165,7 @@ def test_in_its_environment_there_is_no_kernel_but_that_of_flow(
     assert said == str([kind == "vendored_beside_flow", False])
 
 
-@pytest.mark.parametrize("fresh", KINDS[1:], indirect=True)
+@pytest.mark.parametrize("fresh", VENDORED, indirect=True)
 def test_a_vendored_command_does_not_mind_who_is_installed(
     fresh: tuple[str, Path], tmp_path: Path
 ) -> None:
@@ -194,7 +177,7 @@ def test_a_vendored_command_does_not_mind_who_is_installed(
 
 
 def test_the_vendored_bricks_are_those_of_the_bundle_and_spell_no_other_package(
-    wheels: dict[str, Path],
+    workshop: Workshop,
 ) -> None:
     def bricks(path: Path) -> set[str]:
         table = tomllib.loads(path.read_text(encoding="utf-8"))["tool"]["polylith"]["bricks"]
@@ -202,7 +185,7 @@ def test_the_vendored_bricks_are_those_of_the_bundle_and_spell_no_other_package(
 
     ours = ROOT / "projects" / "endpoint" / "pyproject.toml"
     assert bricks(HOST / "vendored" / "pyproject.toml") == bricks(ours)
-    with zipfile.ZipFile(wheels["vendored"]) as archive:
+    with zipfile.ZipFile(workshop.wheel("examples/host/vendored")) as archive:
         for name in archive.namelist():
             if name.endswith(".py"):
                 spelt = set(imported(archive.read(name).decode()))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from development.benchmarks.footprint import COLUMNS, ROWS, measure
-from tests.projects.environments import ROOT, build, environment, run
+from tests.projects.environments import ROOT, Workshop, run
 
 PROJECT = ROOT / "projects" / "endpoint"
 WITHIN = 0.2  # of what the table says; else run development/benchmarks/footprint.py again
@@ -31,19 +31,19 @@ def contents(wheel: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in names}
 
 
-@pytest.fixture(scope="module")
-def slim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build("projects/endpoint", tmp_path_factory.mktemp("slim"))
+@pytest.fixture
+def slim(workshop: Workshop) -> Path:
+    return workshop.wheel("projects/endpoint")
 
 
-@pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build("projects/flow", tmp_path_factory.mktemp("full"))
+@pytest.fixture
+def full(workshop: Workshop) -> Path:
+    return workshop.wheel("projects/flow")
 
 
-@pytest.fixture(scope="module")
-def fresh(slim: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return environment(tmp_path_factory.mktemp("fresh") / "env", slim)
+@pytest.fixture
+def fresh(workshop: Workshop) -> Path:
+    return workshop.environment("projects/endpoint")
 
 
 def test_flow_ships_each_file_of_endpoint_byte_for_byte(slim: Path, full: Path) -> None:
@@ -143,10 +143,8 @@ def test_it_runs_calls_and_payloads_where_there_is_no_kernel(fresh: Path, tmp_pa
     assert "move it into a module that workers can import" in says
 
 
-def test_beside_flow_every_command_stops(
-    slim: Path, full: Path, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
-) -> None:
-    both = environment(tmp_path_factory.mktemp("both") / "env", slim, full)
+def test_beside_flow_every_command_stops(workshop: Workshop, tmp_path: Path) -> None:
+    both = workshop.environment("projects/endpoint", "projects/flow")
     for name in ("lamina", "lamina-endpoint"):
         said = run([both / name, "plugins"], cwd=tmp_path, status=1)
         assert "are both installed and overwrite each other's files" in said

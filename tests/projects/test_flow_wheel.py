@@ -6,22 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects.environments import ROOT, build, environment, run
+from tests.projects.environments import ROOT, Workshop, run
 
 PROJECT = ROOT / "projects" / "flow"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build("projects/flow", tmp_path_factory.mktemp("dist"))
+@pytest.fixture
+def wheel(workshop: Workshop) -> Path:
+    return workshop.wheel("projects/flow")
 
 
-@pytest.fixture(scope="module")
-def fresh(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of a fresh environment with the wheel installed."""
-    return environment(tmp_path_factory.mktemp("fresh") / "env", wheel)
+@pytest.fixture
+def fresh(workshop: Workshop) -> Path:
+    """The bin folder of an environment with nothing but the wheel installed."""
+    return workshop.environment("projects/flow")
 
 
 def test_each_brick_is_shipped_with_its_card_and_its_types(wheel: Path) -> None:
