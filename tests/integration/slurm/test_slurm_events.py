@@ -281,7 +281,8 @@ def test_options_reach_the_job(tmp_path: Path) -> None:
     assert facts["CPUs/Task"] == "2"
     assert facts["MinMemoryNode"] == "1G"
     assert facts["TresPerNode"] == "gres:gpu:1"
-    until(lambda: (tmp_path / "block-0.out").read_text() == "hello 2\n")
+    output = tmp_path / "block-0.out"
+    until(lambda: output.exists() and output.read_text() == "hello 2\n")
     mine.cancel([job])
     assert reaches(mine, job, *ENDED).state is JobState.CANCELLED
 

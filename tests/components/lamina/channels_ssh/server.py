@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -309,6 +310,7 @@ class Handle(paramiko.SFTPHandle):
     def read(self, offset: int, length: int) -> Any:
         if not self.door.server.moved(length, self.door):
             return paramiko.SFTP_CONNECTION_LOST
+        self.door.server.read_from = min(self.door.server.read_from, offset)
         return super().read(offset, length)
 
     def stat(self) -> Any:
@@ -351,6 +353,8 @@ class Server:
         self.logins = 0
         self._cuts: list[int] = []
         self.moved_since_cut = 0
+        self.read_from = sys.maxsize
+        """The first byte that was read since the cut."""
         self.when_cut: Callable[[], None] = lambda: None
         self._doors: list[Door] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -388,7 +392,7 @@ class Server:
         self.moved_since_cut += count
         if self._cuts and self.moved_since_cut >= self._cuts[0]:
             self._cuts.pop(0)
-            self.moved_since_cut = 0
+            self.moved_since_cut, self.read_from = 0, sys.maxsize
             self.when_cut()
             self.cut()
         return True

