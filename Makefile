@@ -12,6 +12,7 @@ UNIT   ?= $(SHARING) $(filter-out tests/integration tests/projects tests/__pycac
             $(patsubst %/,%,$(wildcard tests/*/)))
 SERIAL ?= tests/integration $(addprefix --ignore=,$(SHARING))
 SERVICE ?= tests/integration tests/projects
+LONG    := tests/simulation
 WORKERS ?= 5
 PAIR    ?= 4
 
@@ -58,19 +59,21 @@ check: install
 	$(BIN)/python -m pytest -q -p no:xdist tests/architecture
 
 test: install
-	$(if $(UNIT),$(call pytest,unit) -n $(WORKERS) --dist worksteal -m "not service" $(UNIT))
+	$(if $(UNIT),$(call pytest,unit) -n $(WORKERS) --dist worksteal -m "not service and not long" $(UNIT))
 	$(if $(SERIAL),$(call pytest,serial) -n $(PAIR) --dist worksteal -m "not service" $(SERIAL) $(none_ok))
 
 # As root: it installs and starts the batch systems, and takes them down again.
 test-all: test
 	$(if $(SERVICE),development/testbed/testbed.sh up)
-	$(if $(SERVICE),$(MAKE) --no-print-directory -k -j 2 -O service apart; \
+	$(if $(SERVICE),$(MAKE) --no-print-directory -k -j 3 -O service apart long; \
 	  status=$$?; development/testbed/testbed.sh down; exit $$status)
 
-# Two lanes, side by side, each shown when it ends: what is marked `apart`, and all else.
-.PHONY: service apart
+# Lanes side by side, each shown when it ends: services, those of them that are marked `apart`, and
+# what only computes, in the time that these leave to the processor while they wait.
+.PHONY: service apart long
 service: ; $(call alone,$@) -m "service and not apart" $(SERVICE) $(none_ok)
 apart: ; $(call alone,$@) -m "service and apart" $(SERVICE) $(none_ok)
+long: ; nice $(call alone,$@) -m long $(LONG)
 
 .PHONY: testbed-up testbed-down
 testbed-up testbed-down: testbed-%:
