@@ -25,6 +25,11 @@ class Crew:
         self._threads: list[threading.Thread] = []
         self._stopped = False
 
+    @property
+    def here(self) -> bool:
+        """Whether the caller is one of its jobs."""
+        return threading.current_thread() in self._threads
+
     def put(self, job: Callable[[], None]) -> None:
         """Run a job soon."""
         with self._lock:
@@ -46,7 +51,7 @@ class Crew:
 
     def flush(self, timeout: float) -> bool:
         """Wait until the jobs put so far have run (for a crew of one thread)."""
-        if not self._threads or threading.current_thread() in self._threads:
+        if not self._threads or self.here:
             return True
         done = threading.Event()
         self.put(done.set)

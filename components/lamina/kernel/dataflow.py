@@ -89,7 +89,7 @@ class DataFlowKernel:
             emit,
             self.config.internal_tasks_max_threads,
         )
-        self._closed = False
+        self._closed = self._ended = False
         self._closing = threading.Lock()
         atexit.register(self._close_at_exit)
 
@@ -233,26 +233,37 @@ class DataFlowKernel:
     def close(self, timeout: float | None = None, *, cancel: bool = True) -> None:
         """End the kernel and its executors; every future left is resolved before it returns.
 
-        Without ``cancel`` it waits for the tasks first, up to ``timeout`` seconds.
+        Without ``cancel`` it waits for the tasks first, up to ``timeout`` seconds. Where another
+        thread is about it already, it waits for that one; a done-callback does not, since that
+        one may be waiting for the callback.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         if not cancel:
             self._wait_for_all(deadline)
-        with self._closing:
-            if self._closed:
-                return
-            self._closed = True
+        if self._closed and self._engine.callbacks.here:
+            return
+        if not self._closing.acquire(timeout=_left(deadline)):
+            return
+        try:
+            if not self._ended:
+                self._end(deadline)
+        finally:
+            self._closing.release()
+
+    def _end(self, deadline: float | None) -> None:
+        """Whoever is interrupted in this has to begin again."""
+        self._closed = True
         atexit.unregister(self._close_at_exit)
         engine = self._engine
         engine.closing = True
         self._end_all(idle=True)
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        self._fleet.close(left)
+        self._fleet.close(None if deadline is None else _left(deadline))
         self._end_all(idle=False)
         engine.stager.close()
         engine.callbacks.flush(_PATIENCE)
         engine.stop()
         self._put_away()
+        self._ended = True
 
     def _close_at_exit(self) -> None:
         self.close(_PATIENCE)
@@ -295,6 +306,11 @@ class DataFlowKernel:
         if self.config.exit_mode == "skip":
             return
         self.close(cancel=self.config.exit_mode == "cleanup" or error is not None)
+
+
+def _left(deadline: float | None) -> float:
+    """Seconds, as a lock wants them: -1 without a deadline."""
+    return -1 if deadline is None else max(0.0, deadline - time.monotonic())
 
 
 def _fail(record: Task, error: BaseException) -> None:

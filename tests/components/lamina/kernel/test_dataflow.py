@@ -3,6 +3,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, wait
 from pathlib import Path
@@ -393,6 +394,67 @@ def test_closing_resolves_everything(hand: HandExecutor, tmp_path: Path) -> None
     assert isinstance(waiting.exception(0), ClosedError)
     with pytest.raises(KernelClosedError):
         put(kernel, add, 1)
+
+
+class SlowToClose(HandExecutor):
+    """It ends when it may, and once it does not at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.may = threading.Event(), threading.Event()
+        self.interrupted = False
+
+    def close(self, timeout: float | None = None) -> None:
+        self.asked.set()
+        if self.interrupted:
+            self.interrupted = False
+            raise KeyboardInterrupt
+        assert self.may.wait(WAIT)
+        super().close(timeout)
+
+
+def test_who_closes_a_kernel_that_is_being_closed_waits_until_it_is(tmp_path: Path) -> None:
+    slow = SlowToClose()
+    kernel = DataFlowKernel(Config(executors=[slow], run_dir=tmp_path))
+    running = put(kernel, add, 1)
+    closers = [threading.Thread(target=kernel.close) for _ in range(2)]
+    for closer in closers:
+        closer.start()
+    assert slow.asked.wait(WAIT)
+    kernel.close(timeout=0.01)  # it has no more time than that
+    assert all(closer.is_alive() for closer in closers)
+    slow.may.set()
+    for closer in closers:
+        closer.join(WAIT)
+        assert not closer.is_alive()
+    assert isinstance(running.exception(0), ClosedError)
+
+
+def test_a_kernel_whose_closing_was_interrupted_can_be_closed(tmp_path: Path) -> None:
+    slow = SlowToClose()
+    slow.interrupted = True
+    slow.may.set()
+    kernel = DataFlowKernel(Config(executors=[slow], run_dir=tmp_path))
+    running = put(kernel, add, 1)
+    with pytest.raises(KeyboardInterrupt):
+        kernel.close()
+    kernel.close()
+    assert isinstance(running.exception(0), ClosedError)
+
+
+def test_a_callback_may_close_a_kernel_that_is_being_closed(tmp_path: Path) -> None:
+    kernel = DataFlowKernel(Config(executors=[HandExecutor()], run_dir=tmp_path))
+    running = put(kernel, add, 1)
+    took: list[float] = []
+
+    def close(_: object) -> None:
+        began = time.monotonic()
+        kernel.close()
+        took.append(time.monotonic() - began)
+
+    running.add_done_callback(close)
+    kernel.close()
+    assert took[0] < 4  # it has not waited for who waits for it
 
 
 def test_a_kernel_is_made_from_a_config_alone() -> None:
