@@ -82,9 +82,9 @@ class Fleet:
             asked = {name for name in _FIELDS if getattr(resources, name)}
             allowed, able = able, [name for name in able if asked <= self._honoured[name]]
             if not able:
-                msg = (
-                    f"{task} asks for {', '.join(sorted(asked))}, which no executor of "
-                    f"{', '.join(allowed)} honours"
+                msg = f"{task} asks for {_in_words(asked, resources)}, and " + "; ".join(
+                    f"{name!r} does not honour {_in_words(asked - self._honoured[name], resources)}"
+                    for name in allowed
                 )
                 raise ConfigError(msg)
         if len(able) == 1:
@@ -132,3 +132,9 @@ def _close(executor: Executor, timeout: float | None) -> None:
         executor.close(timeout)
     except Exception:  # the others must be closed all the same
         _LOG.exception("executor %r could not be closed", executor.label)
+
+
+def _in_words(names: Collection[str], resources: Resources) -> str:
+    """Fields of what is asked for; of ``extra`` also what is in it, which is what the user said."""
+    extra = f"extra ({', '.join(resources.extra)})"
+    return ", ".join(extra if name == "extra" else name for name in sorted(names))

@@ -45,6 +45,17 @@ def test_those_are_able_that_honour_what_is_asked(tmp_path: Path) -> None:
     fleet.close(0)
 
 
+def test_what_is_asked_in_vain_is_told_of_each_executor(tmp_path: Path) -> None:
+    fleet = Fleet([HandExecutor("a"), ThreadPoolExecutor("b")], None, Site(run_dir=tmp_path))
+    with pytest.raises(ConfigError) as caught:
+        fleet.route("t", None, Resources(cores=1, accelerators=1, extra={"disk": 5}))
+    assert str(caught.value) == (
+        "t asks for accelerators, cores, extra (disk), and 'a' does not honour accelerators, "
+        "extra (disk); 'b' does not honour accelerators, cores, extra (disk)"
+    )
+    fleet.close(0)
+
+
 def test_no_label_at_all_is_refused(tmp_path: Path) -> None:
     fleet = Fleet([HandExecutor("a")], None, Site(run_dir=tmp_path))
     with pytest.raises(ConfigError, match="empty"):
