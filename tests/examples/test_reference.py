@@ -15,6 +15,7 @@ import pytest
 from lamina import flow
 from lamina.apps import AppFuture, AppOptions, DataFuture, Options
 from lamina.channels import Channel, LocalChannel
+from lamina.channels_ssh import SSHChannel
 from lamina.codec import PickleCodec
 from lamina.codec_cloudpickle import CloudpickleCodec
 from lamina.dependencies import DeepResolver, ShallowResolver
@@ -32,12 +33,32 @@ from lamina.htex_core import (
     ShortestFirst,
     TurnManagerSelector,
 )
+from lamina.hosting import EndpointConfig, TaskOptions
 from lamina.kernel import Config, DataFlowKernel
-from lamina.launchers import SimpleLauncher, SingleNodeLauncher, WrappedLauncher
+from lamina.launchers import (
+    AprunLauncher,
+    GnuParallelLauncher,
+    JsrunLauncher,
+    MpiExecLauncher,
+    MpiRunLauncher,
+    SimpleLauncher,
+    SingleNodeLauncher,
+    SrunLauncher,
+    WrappedLauncher,
+)
 from lamina.memo import InMemoryMemo, InMemoryResultStore, NoMemo, StoredMemo
 from lamina.memo_log import LogResultStore
 from lamina.providers import AdHocProvider, LocalProvider
 from lamina.providers_aws import AWSProvider
+from lamina.providers_batch import (
+    CondorProvider,
+    FluxProvider,
+    GridEngineProvider,
+    LSFProvider,
+    PBSProProvider,
+    SlurmProvider,
+    TorqueProvider,
+)
 from lamina.providers_kubernetes import KubernetesProvider
 from lamina.resources import MPIBinder, NodeBinder
 from lamina.retry_policy import (
@@ -81,7 +102,7 @@ from lamina.staging_ftp import FTPStaging
 from lamina.staging_http import HTTPStaging
 from lamina.staging_rsync import RsyncStaging
 from lamina.staging_sftp import SFTPStaging
-from lamina.vocabulary import Resources
+from lamina.vocabulary import File, Resources
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -171,7 +192,11 @@ OPTIONS: list[tuple[str, str, Callable[..., object]]] = [
     ("executors", "HighThroughputExecutor", HighThroughputExecutor),
     ("executors", "ForeignExecutor", ForeignExecutor),
     ("executors", "MPIExecutor", MPIExecutor),
+    ("endpoint", "EndpointConfig", EndpointConfig),
+    ("endpoint", "Options of a task", TaskOptions),
     ("providers", "LocalProvider", LocalProvider),
+    ("providers", "SSHChannel", SSHChannel),
+    ("providers", "SlurmProvider", SlurmProvider),
     ("providers", "AdHocProvider", AdHocProvider),
     ("providers", "AWSProvider", AWSProvider),
     ("providers", "KubernetesProvider", KubernetesProvider),
@@ -206,6 +231,7 @@ OPTIONS: list[tuple[str, str, Callable[..., object]]] = [
     ("parts", "LastFailed", LastFailed),
     ("parts", "NodeBinder", NodeBinder),
     ("parts", "MPIBinder", MPIBinder),
+    ("staging", "File", File),
     ("staging", "FileCopyStaging", FileCopyStaging),
     ("staging", "HTTPStaging", HTTPStaging),
     ("staging", "RsyncStaging", RsyncStaging),
@@ -265,6 +291,56 @@ def test_each_plain_default_is_the_one_of_the_code(
             assert found[parameter.name] == f"`{default!r}`".replace("'", '"'), parameter.name
         elif default is inspect.Parameter.empty:
             assert found[parameter.name] == "none"
+
+
+def briefly(page: str, heading: str, name: str) -> str:
+    """What a table that has a row for each of several plug-ins says of one."""
+    (row,) = [row for row in rows(page) if (row.heading, row.name) == (heading, name)]
+    return row.cells[1]
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        GridEngineProvider,
+        PBSProProvider,
+        TorqueProvider,
+        LSFProvider,
+        CondorProvider,
+        FluxProvider,
+    ],
+)
+def test_what_another_provider_has_unlike_slurm_is_listed(of: type) -> None:
+    slurm = inspect.signature(SlurmProvider).parameters
+    says = briefly("providers", "The other providers", of.__name__)
+    own = inspect.signature(of).parameters
+    for name, parameter in own.items():
+        default = parameter.default
+        if name == "label" or (name in slurm and slurm[name].default == default):
+            continue
+        assert f"`{name}`" in says
+        if name in slurm or default not in (None, "", ()):
+            assert re.search(rf"`{name}` \(`{default!r}`", says), name
+    named = re.findall(r"`([a-z_]+)`", says.partition("; its")[0].partition("; several")[0])
+    assert set(named) <= set(own)
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        SrunLauncher,
+        MpiExecLauncher,
+        MpiRunLauncher,
+        GnuParallelLauncher,
+        AprunLauncher,
+        JsrunLauncher,
+    ],
+)
+def test_each_option_of_a_launcher_of_several_nodes_is_listed(of: type) -> None:
+    says = briefly("providers", "Launchers of several nodes", of.__name__)
+    own = {name: one.default for name, one in inspect.signature(of).parameters.items()}
+    assert (own.pop("debug"), own.pop("overrides")) == (True, "")
+    assert own == dict(re.findall(r'`(\w+)` \(`"([^"]+)"`\)', says))
 
 
 @pytest.mark.parametrize(
