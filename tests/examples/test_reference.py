@@ -20,9 +20,10 @@ from lamina.codec import PickleCodec
 from lamina.codec_cloudpickle import CloudpickleCodec
 from lamina.dependencies import DeepResolver, ShallowResolver
 from lamina.events import JsonLinesSink, MemorySink
-from lamina.executors import ForeignExecutor, ThreadPoolExecutor
+from lamina.executors import ForeignExecutor, PoolFace, ThreadPoolExecutor
 from lamina.executors_htex import HighThroughputExecutor
 from lamina.executors_mpi import MPIExecutor
+from lamina.hosting import EndpointConfig, TaskOptions
 from lamina.htex_core import (
     BlockIdManagerSelector,
     FewestFreeManagerSelector,
@@ -33,7 +34,6 @@ from lamina.htex_core import (
     ShortestFirst,
     TurnManagerSelector,
 )
-from lamina.hosting import EndpointConfig, TaskOptions
 from lamina.kernel import Config, DataFlowKernel
 from lamina.launchers import (
     AprunLauncher,
@@ -366,9 +366,47 @@ def test_each_method_of_a_channel_is_listed() -> None:
     listed("providers", "LocalChannel", methods)
 
 
+def test_what_a_file_has_is_listed() -> None:
+    own = {name for name in dir(File) if not name.startswith("_")}
+    text = " ".join(row.cells[0] for row in rows("staging") if row.heading == "What a File has")
+    said = set(re.findall(r"`(\w+)`", text)) | set(names("staging", "File"))
+    assert said == own - {"need_staging"}  # a mark of ours on the class
+
+
 def test_each_public_name_of_a_kernel_is_listed() -> None:
     public = {name for name in DataFlowKernel.__dict__ if not name.startswith("_")}
     assert not public - set(names("kernel", "Functions and methods"))
+
+
+def events() -> set[str]:
+    """The kinds of events, read from the functions that emit some."""
+    found: set[str] = set()
+    for path in (*ROOT.glob("components/lamina/*/*.py"), *ROOT.glob("bases/lamina/*/*.py")):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(function, ast.FunctionDef):
+                inside = list(ast.walk(function))
+                called = {ast.unparse(one.func) for one in inside if isinstance(one, ast.Call)}
+                if called & {"Event", "self._emit"}:
+                    words = {str(one.value) for one in inside if isinstance(one, ast.Constant)}
+                    found |= {one for one in words if re.fullmatch(r"[a-z]+\.(?!json)[a-z]+", one)}
+    return found
+
+
+def test_each_event_is_listed() -> None:
+    listed_ = {
+        kind
+        for page in ("endpoint", "kernel")
+        for row in rows(page)
+        if row.heading == "Events"
+        for kind in re.findall(r"`([a-z]+\.[a-z]+)`", row.cells[0])
+    }
+    assert listed_ == events()
+
+
+def test_what_an_executor_can_be_asked_while_it_runs_is_listed() -> None:
+    of_all = {*dir(ThreadPoolExecutor), *dir(PoolFace)}
+    own = {name for name in dir(HighThroughputExecutor) if not name.startswith("_")} - of_all
+    listed("executors", "While HighThroughputExecutor runs", own)
 
 
 def builtin_plugins() -> Iterator[tuple[str, str]]:

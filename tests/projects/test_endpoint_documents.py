@@ -46,6 +46,12 @@ def test_the_contradiction_is_told_as_printed(tmp_path: Path) -> None:
     assert f"lamina-endpoint: {caught.value}" == blocks("text")[1].rstrip()
 
 
+def test_each_name_of_the_face_is_described() -> None:
+    pages = sorted((ROOT / "docs" / "reference").glob("*.md"))
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
+    assert not [name for name in endpoint.__all__ if not re.search(rf"\b{name}\b", text)]
+
+
 def test_the_tables_are_complete() -> None:
     public = {name for name in vars(Endpoint) if not name.startswith("_")}
     assert names("Endpoint") == public | {"submit", "submit_payload", "options"}

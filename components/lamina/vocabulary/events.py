@@ -13,7 +13,7 @@ __all__ = ["Emit", "Event"]
 class Event(NamedTuple):
     """Something happened.
 
-    ``kind`` is ``family.what``, such as ``task.state`` or ``block.lost``; ``at`` is seconds
+    ``kind`` is ``family.what``, such as ``task.state`` or ``manager.lost``; ``at`` is seconds
     since the epoch; ``facts`` holds what JSON can: text, numbers, booleans, None, and lists
     of those.
     """

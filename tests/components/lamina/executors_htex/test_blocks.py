@@ -221,6 +221,18 @@ def test_a_provider_that_does_not_answer_changes_nothing(world: _World) -> None:
     assert world.provider.asked == 1
 
 
+def test_a_provider_that_answers_again_is_told_of_once(world: _World) -> None:
+    world.provider.answer = None
+    world.outstanding = 1
+    world.blocks.ready()
+    world.provider.wait(lambda: world.provider.silences >= 2)
+    world.provider.answer = {JobId("job0"): JobStatus(state=JobState.RUNNING)}
+    polls = world.provider.polls
+    world.until(lambda: world.provider.polls > polls + 2)
+    told = [event.kind for event in world.events if event.kind.startswith("provider.")]
+    assert told == ["provider.silent", "provider.answers"]
+
+
 def test_a_job_that_ended_is_replaced_while_there_is_work(world: _World) -> None:
     world.outstanding = 1
     world.provider.answer = {JobId("job0"): JobStatus(state=JobState.FAILED, exit_code=1)}
