@@ -5,6 +5,7 @@ import importlib
 import importlib.resources
 import logging
 from collections.abc import Mapping
+from importlib.util import resolve_name
 from typing import Any
 
 import attrs
@@ -109,7 +110,10 @@ def _load(group: str, name: str, target: str, package: str | None) -> Any:
     try:
         found: Any = importlib.import_module(where, package)
     except ImportError as error:
-        raise PluginError(group, name, str(error)) from error
+        brick = None if package is None else resolve_name(where, package)
+        absent = "it is not in this bundle; lamina-flow has it"
+        why = absent if error.name == brick is not None else str(error)
+        raise PluginError(group, name, why) from error
     try:
         return functools.reduce(getattr, path.split("."), found)
     except AttributeError as error:

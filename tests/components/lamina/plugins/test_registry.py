@@ -1,4 +1,5 @@
 import logging
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,12 @@ def test_a_module_and_a_name_are_found_anywhere():
         resolve("executors", "no_such_module:x")
     with pytest.raises(PluginError, match="has no 'nothing'"):
         resolve("executors", "os:nothing")
+
+
+def test_a_plugin_that_a_bundle_lacks_is_told_to_be_elsewhere(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lamina.executors_mpi", None)  # as though it were not there
+    with pytest.raises(PluginError, match="'mpi' cannot be loaded: it is not in this bundle"):
+        resolve("executors", "mpi")
 
 
 def test_an_unknown_name_names_the_known_ones():
