@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from lamina.apps import load
+from lamina.conformance import RESOURCE_BINDER, run
 from lamina.executors import ThreadPoolExecutor
 from lamina.kernel import Config
 
@@ -64,6 +66,17 @@ def test_an_example_describes_something_that_can_be_made(code: str) -> None:
     described, _, _ = code.partition("\nwith load(")
     compile(code, "example", "exec")
     exec(described, {"__name__": "example"})
+
+
+def test_the_binder_of_the_guide_keeps_what_its_protocol_promises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / "docs/how-to/resources.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(import attrs\n.*?)```", text, re.DOTALL)
+    (tmp_path / "acme_licences.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    report = run(RESOURCE_BINDER, import_module("acme_licences").Licences)
+    assert report.kept, str(report)
 
 
 def test_the_example_of_sharing_works_as_printed(tmp_path: Path) -> None:

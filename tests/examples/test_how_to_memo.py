@@ -53,6 +53,30 @@ def test_a_campaign_that_is_started_again_computes_nothing_twice(tmp_path: Path)
     assert "found: 200\n" in run(resumed, tmp_path).stderr
 
 
+def test_the_error_is_the_one_that_is_printed(tmp_path: Path) -> None:
+    (tmp_path / "geometry.py").write_text("class Mesh: ...\n", encoding="utf-8")
+    code = """
+import dataclasses
+import geometry
+from lamina.flow import Config, ThreadPoolExecutor, load, python_app
+
+@dataclasses.dataclass
+class Body:
+    parts: list
+
+@python_app(cache=True)
+def area(mesh):
+    return 0
+
+with load(Config(executors=[ThreadPoolExecutor()])):
+    print(area(Body([1, 2, 3, geometry.Mesh()])).exception())
+"""
+    (printed,) = re.findall(
+        r"```\n(no rule .*?)```", (HOW_TO / "memo-keys.md").read_text("utf-8"), re.DOTALL
+    )
+    assert run(code, tmp_path).stdout.split() == printed.split()
+
+
 @pytest.mark.parametrize(
     "code", [blocks("resume-a-campaign.md")[1], blocks("memo-keys.md")[0]], ids=["strict", "key"]
 )
