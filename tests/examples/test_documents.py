@@ -1,6 +1,7 @@
 """Every link of the documents leads somewhere, every page is found, and the examples are true."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -48,6 +49,25 @@ def test_every_link_leads_to_a_page_and_a_heading_that_exist(page: Path) -> None
     for target, heading in links(page):
         assert target.exists(), target
         assert not heading or heading in headings(target), f"{target}#{heading}"
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_and_test_that_a_page_names_is_there(page: Path) -> None:
+    folders = "tests|development|examples|components|bases|projects|docs"
+    for named in re.findall(rf"`((?:{folders})/[\w/.-]+(?:::\w+)?)`", page.read_text("utf-8")):
+        file, _, test = named.partition("::")
+        assert (ROOT / file).exists(), named
+        assert not test or f"def {test}(" in (ROOT / file).read_text("utf-8"), named
+
+
+def test_the_design_has_each_brick_in_its_row() -> None:
+    table = tomllib.loads((ROOT / "workspace.toml").read_text(encoding="utf-8"))["tool"]["arch"]
+    text = (ROOT / "docs/design.md").read_text(encoding="utf-8")
+    drawn = dict(re.findall(r"^(\d\w?) +\S+ {2,}(.*)$", text, re.MULTILINE))
+    assert list(drawn) == list(reversed(table["rows"]))
+    for brick, facts in table["bricks"].items():
+        words = set(re.findall(r"\w+\*?", drawn[facts["row"]]))
+        assert brick in words or f"{brick.partition('_')[0]}*" in words, brick
 
 
 def test_every_page_is_found_from_the_readme() -> None:
