@@ -4,6 +4,8 @@ import ast
 import functools
 import inspect
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -418,6 +420,25 @@ def builtin_plugins() -> Iterator[tuple[str, str]]:
                 groups = table.values() if isinstance(next(iter(table.values())), dict) else [table]
                 for group in groups:
                     yield from ((name, where.partition(":")[2]) for name, where in group.items())
+
+
+def commands(*words: str) -> set[str]:
+    """The commands that a command line offers after these words."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lamina.cli", *words, "--help"],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=True,
+    )
+    return set(re.findall(r"^    (\w+)", done.stdout, re.MULTILINE))
+
+
+def test_each_command_is_listed() -> None:
+    cells = [row.cells[0].strip("`") for row in rows("kernel") if row.heading == "Commands"]
+    of_memo = {f"memo {verb}" for verb in commands("memo")}
+    ours = commands() - set(names("endpoint", "Commands")) - {"memo"}
+    assert set(cells) == ours | of_memo
 
 
 def test_each_plugin_of_ours_is_described() -> None:
