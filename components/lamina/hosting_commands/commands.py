@@ -42,7 +42,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="how long each step may take, the wait in the queue too (default: %(default)g)",
     )
     plugins = commands.add_parser(
-        "plugins", help="list the plug-ins that are installed, and what is promised of them"
+        "plugins", help="list the plug-ins that come with Lamina, and what is promised of them"
     )
     blocks = commands.add_parser("blocks", help="show the blocks of an endpoint")
     drain = commands.add_parser(
