@@ -106,6 +106,9 @@ def test_its_command_works_where_nothing_else_is_installed(fresh: Path, tmp_path
     said = run([fresh / "lamina-endpoint", "plan", "endpoint.toml"], cwd=tmp_path)
     assert "#SBATCH --partition=debug" in said
     assert "PickleCodec" in said
+    example = ROOT / "docs" / "how-to" / "examples" / "ssh.toml"
+    said = run([fresh / "lamina-endpoint", "plan", example], cwd=tmp_path, status=1)
+    assert "'ssh' cannot be loaded: it is not in this bundle; lamina-flow has it" in said
     plugins = json.loads(run([fresh / "lamina-endpoint", "plugins", "--json"], cwd=tmp_path))
     names = {(one["group"], one["name"]) for one in plugins}
     assert {("executors", "htex"), ("providers", "slurm"), ("channels", "local")} <= names
