@@ -36,13 +36,28 @@ from lamina.scaling import (
     Quarantine,
     ScalingStrategy,
 )
-from lamina.vocabulary import AttemptId, BlockId, UsageError
+from lamina.vocabulary import AttemptId, BlockId, UsageError, explains
 
 __all__ = ["HighThroughputExecutor"]
 
 _QUARANTINE = Quarantine()
 
 
+@explains(
+    max_workers="write max_workers_per_node",
+    worker_ports="managers connect to one port; write worker_port_range to say among which",
+    interchange_port_range="the interchange is reached through a socket pair; leave it out",
+    loopback_address="the interchange is reached through a socket pair; leave it out",
+    interchange_launch_cmd="the interchange is a child of this program; leave it out",
+    launch_cmd="worker_init of the provider runs before the manager; write it there",
+    poll_period="nobody polls; leave it out",
+    start_method="workers are forked from a process with one thread; leave it out",
+    worker_debug="messages go to loggers below 'lamina'; leave it out",
+    worker_logdir_root="logs are in the run directory; leave it out",
+    remote_monitoring_radio="events come with the results; leave it out",
+    enable_mpi_mode="write MPIExecutor",
+    mpi_launcher="write MPIExecutor(mpi_launcher=...)",
+)
 class HighThroughputExecutor(PoolFace):
     """Runs tasks on worker processes of blocks that a provider brings.
 

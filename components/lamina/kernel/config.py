@@ -20,7 +20,7 @@ from lamina.retry_policy import (
     default_policy,
 )
 from lamina.routing import Router
-from lamina.vocabulary import ConfigError, read_bytes, read_seconds
+from lamina.vocabulary import ConfigError, explains, read_bytes, read_seconds
 
 __all__ = ["CheckpointMode", "Config", "ExitMode"]
 
@@ -86,6 +86,16 @@ def _several(value: object) -> Any:
     return tuple(value)
 
 
+@explains(
+    strategy="blocks are those of an executor; write HighThroughputExecutor(strategy=...)",
+    strategy_period="write HighThroughputExecutor(strategy_period=...)",
+    max_idletime="write HighThroughputExecutor(max_idletime=...)",
+    garbage_collect="what has ended is always forgotten; leave it out",
+    initialize_logging="messages go to loggers below 'lamina', where logging sends them",
+    monitoring="write event_sinks=[...]; they are told of everything that happens",
+    usage_tracking="nothing is reported to anybody; leave it out",
+    project_name="nothing is reported to anybody; leave it out",
+)
 @attrs.frozen(kw_only=True)
 class Config:
     """How a kernel is to be. Every kernel made from it has its own run.

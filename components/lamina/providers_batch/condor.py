@@ -10,7 +10,6 @@ from lamina.launchers import Launcher, SingleNodeLauncher, stays_on_one_node
 from lamina.providers import BlockRequest, JobStatus
 from lamina.providers_batch.condor_dialect import CondorDialect
 from lamina.providers_batch.engine import BatchEngine, engine_of
-from lamina.providers_batch.known import explains
 from lamina.providers_batch.options import (
     at_least,
     check_blocks,
@@ -21,7 +20,7 @@ from lamina.providers_batch.options import (
     text,
     walltime,
 )
-from lamina.vocabulary import ConfigError, JobId
+from lamina.vocabulary import ConfigError, JobId, explains
 
 __all__ = ["CondorProvider"]
 

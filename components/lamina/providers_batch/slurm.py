@@ -10,7 +10,6 @@ from lamina.channels import Channel, LocalChannel
 from lamina.launchers import Launcher, SingleNodeLauncher
 from lamina.providers import BlockRequest, JobStatus
 from lamina.providers_batch.engine import BatchEngine, engine_of
-from lamina.providers_batch.known import explains
 from lamina.providers_batch.options import (
     at_least,
     check_blocks,
@@ -25,7 +24,7 @@ from lamina.providers_batch.options import (
     yes_or_no,
 )
 from lamina.providers_batch.slurm_dialect import SlurmDialect, slurm_directives
-from lamina.vocabulary import ConfigError, JobId
+from lamina.vocabulary import ConfigError, JobId, explains
 
 __all__ = ["SlurmProvider"]
 
@@ -43,7 +42,7 @@ def _has_group(_: object, attribute: "attrs.Attribute[Any]", value: str | None) 
 
 
 @explains(
-    move_files="scripts are brought to where the batch system is",
+    move_files="scripts are always brought to where the batch system is",
     status_batch_size="one squeue serves all jobs, however many there are",
 )
 @attrs.frozen

@@ -32,6 +32,7 @@ from lamina.vocabulary.failures import (
 )
 from lamina.vocabulary.files import File, FileNotLocalError
 from lamina.vocabulary.ids import AttemptId, BlockId, JobId, ManagerId, TaskId
+from lamina.vocabulary.known import explains
 from lamina.vocabulary.quantities import read_bytes, read_gibibytes, read_seconds
 from lamina.vocabulary.resources import Resources
 from lamina.vocabulary.states import FINAL_STATES, TaskState
@@ -75,6 +76,7 @@ __all__ = [
     "WaitInsideTaskError",
     "WorkerLost",
     "exit_in_words",
+    "explains",
     "read_bytes",
     "read_gibibytes",
     "read_seconds",

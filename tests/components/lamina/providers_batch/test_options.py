@@ -1,10 +1,12 @@
 from typing import Any
 
+import attrs
 import pytest
 
 from lamina.launchers import SimpleLauncher
-from lamina.providers_batch import PBSProProvider, SlurmProvider
+from lamina.providers_batch import CondorProvider, PBSProProvider, SlurmProvider
 from lamina.providers_batch import options as the
+from lamina.vocabulary import ConfigError
 
 
 def test_quantities_may_be_numbers_or_text() -> None:
@@ -53,3 +55,23 @@ def test_managers_of_all_nodes_on_the_first_of_them_are_refused() -> None:
     with pytest.raises(the.ConfigError, match=r"write launcher=MpiExecLauncher\(\)"):
         PBSProProvider(nodes_per_block=2)
     assert SlurmProvider(nodes_per_block=2, launcher=SimpleLauncher()).nodes_per_block == 2
+
+
+@pytest.mark.parametrize(
+    "make, given, says",
+    [
+        (SlurmProvider, {"status_batch_size": 50}, "one squeue serves all jobs"),
+        (SlurmProvider, {"move_files": True}, "scripts are always brought"),
+        (CondorProvider, {"cmd_chunk_size": 100}, "one condor_q serves all jobs"),
+    ],
+)
+def test_options_that_users_know_are_explained(make: Any, given: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        make(**given)
+
+
+def test_sizes_survive_that_a_provider_is_made_again_from_its_own_fields() -> None:
+    provider = SlurmProvider(mem_per_node=4)
+    assert attrs.evolve(provider, partition="other").mem_per_node == 4 * 2**30
+    pool = attrs.evolve(CondorProvider(mem_per_slot="1 GiB", environment={"A": "1"}), project="x")
+    assert (pool.mem_per_slot, pool.environment) == (2**30, (("A", "1"),))

@@ -4,15 +4,15 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from lamina.vocabulary import ConfigError
+from lamina.vocabulary.errors import ConfigError
 
 __all__ = ["explains"]
 
 T = TypeVar("T", bound=type[Any])
 
 
-def explains(**reasons: str) -> Callable[[T], T]:
-    """Have a class refuse these options with a sentence that says what is done instead.
+def explains(**instead: str) -> Callable[[T], T]:
+    """Have a class refuse these options with words that say what is done, or to write, instead.
 
     The class then raises a ConfigError for each, instead of a TypeError.
     """
@@ -22,9 +22,9 @@ def explains(**reasons: str) -> Callable[[T], T]:
 
         @functools.wraps(plain)
         def init(self: object, *args: Any, **options: Any) -> None:
-            for name, reason in reasons.items():
+            for name, words in instead.items():
                 if name in options:
-                    msg = f"{cls.__name__} has no option {name}, because {reason}; leave it out"
+                    msg = f"{type(self).__name__} has no option {name}: {words}"
                     raise ConfigError(msg)
             plain(self, *args, **options)
 
