@@ -183,7 +183,7 @@ class _Crew:
         self._clock = site.clock
         self._lock = threading.Lock()
         self._jobs: dict[AttemptId, _Job] = {}
-        self._queue: list[tuple[float, int, _Job]] = []
+        self._queue: list[tuple[float, int, AttemptId]] = []  # with those cancelled since
         self._tickets: SimpleQueue[None] = SimpleQueue()
         self._order = itertools.count()
         self._serial = itertools.count()
@@ -212,8 +212,8 @@ class _Crew:
                 ):
                     refused.append(no)
                     continue
-                self._jobs[task.attempt] = job = _Job(task, report)
-                heapq.heappush(self._queue, (-task.priority, next(self._order), job))
+                self._jobs[task.attempt] = _Job(task, report)
+                heapq.heappush(self._queue, (-task.priority, next(self._order), task.attempt))
                 taken += 1
             hired = []
             if room := self.size - len(self._threads):
@@ -295,8 +295,8 @@ class _Crew:
         with self._lock:
             if not self._queue:
                 return None
-            job = heapq.heappop(self._queue)[2]
-            if job.task.attempt not in self._jobs:
+            job = self._jobs.get(heapq.heappop(self._queue)[2])
+            if job is None or job.serial is not None:  # cancelled, and maybe launched anew since
                 return None
             self._resting.discard(serial)
             job.serial = serial
