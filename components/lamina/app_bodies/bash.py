@@ -89,6 +89,7 @@ def run_command(
     """
     with contextlib.ExitStack() as stack:
         out, err = _open_both(stack, stdout, stderr)
+        begin = 0 if err is None else os.fstat(err.fileno()).st_size
         said: IO[bytes] | None = None
         if err is None:
             said = stack.enter_context(tempfile.TemporaryFile())
@@ -114,7 +115,7 @@ def run_command(
             if said is not None:
                 _pass_on(said)
         if status != 0:
-            raise BashExitFailure(name, status, _last_lines(said, stderr))
+            raise BashExitFailure(name, status, _last_lines(said, stderr, begin))
 
 
 def _open_both(
@@ -138,12 +139,13 @@ def _pass_on(said: IO[bytes]) -> None:
         pass
 
 
-def _last_lines(said: IO[bytes] | None, stderr: StdStream | None) -> str:
+def _last_lines(said: IO[bytes] | None, stderr: StdStream | None, begin: int) -> str:
+    """What the command wrote to its stderr at last; a file may hold what others wrote before."""
     if said is not None:
         return tail_of(said)
     try:
         with open(stderr.path if stderr else os.devnull, "rb") as file:
-            return tail_of(file)
+            return tail_of(file, begin)
     except OSError as error:
         return f"(it cannot be read: {error})"
 

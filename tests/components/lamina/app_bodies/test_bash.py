@@ -42,6 +42,17 @@ def test_a_bad_exit_has_the_code_and_what_was_written_to_stderr(
     assert caught.value.stderr == "oh"
 
 
+def test_what_others_had_written_to_the_same_file_is_not_taken_for_stderr(tmp_path: Path) -> None:
+    stream = StdStream(str(tmp_path / "err"))
+    run_command("a", "echo an older task >&2", stderr=stream)
+    with pytest.raises(BashExitFailure) as caught:
+        run_command("a", "exit 7", stderr=stream)
+    assert caught.value.stderr == ""
+    with pytest.raises(BashExitFailure) as caught:
+        run_command("a", "echo oh >&2; exit 7", stderr=stream)
+    assert caught.value.stderr == "oh"
+
+
 @pytest.mark.parametrize(
     "command",
     [
