@@ -348,7 +348,7 @@ class _Run:
                 tell(job.report, [closed(job.task, self.label, began, self._clock.wall())])
         with self._replacing:
             pool = self._pool
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=False)  # not every pool takes cancel_futures, and ours are cancelled
 
 
 def _pause(walltime: float) -> float:

@@ -285,6 +285,35 @@ class Breakable(FuturesPool):
         return future
 
 
+class Plain:
+    """A pool that takes no other options than the first pools did."""
+
+    def __init__(self) -> None:
+        self._pool = StandardPool(1)
+        self.shut = False
+
+    def submit(self, fn, /, *args, **kwargs):
+        return self._pool.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait=True):
+        self.shut = True
+        self._pool.shutdown(wait)
+
+
+def test_a_pool_whose_shutdown_can_only_wait_is_shut_down(tmp_path, heard, gate):
+    made = []
+    executor = ForeignExecutor(lambda: made.append(Plain()) or made[0])
+    executor.start(Site(run_dir=tmp_path))
+    occupy(executor, heard, gate)
+    ran = []
+    executor.launch([task(1, ran.append, 1)], heard)
+    executor.close()
+    assert made[0].shut
+    gate.set()
+    made[0].shutdown()
+    assert ran == []
+
+
 def test_pools_that_break_now_and_then_are_always_replaced(tmp_path, heard):
     executor = ForeignExecutor(Breakable)
     executor.start(Site(run_dir=tmp_path))
