@@ -310,8 +310,9 @@ class _Crew:
         try:
             value = run_call(job.task.call)
         except BaseException as error:  # SystemExit and its like end the task, not the thread
-            if error.__traceback__ is not None:
-                error.__traceback__ = error.__traceback__.tb_next  # our frame holds the job
+            if (traceback := error.__traceback__) is not None:
+                # Our frame holds the job. Frozen exceptions take no assignment.
+                BaseException.with_traceback(error, traceback.tb_next)
             return raised(attempt, error, began, self._clock.wall())
         return Outcome(attempt, value, None, began, self._clock.wall())
 

@@ -56,6 +56,8 @@ from lamina.vocabulary import (
     TaskId,
     TaskState,
     TaskWalltime,
+    add_note,
+    set_cause,
 )
 
 __all__ = ["Engine"]
@@ -392,10 +394,10 @@ class Engine:
                     msg = f"it decided {decision!r:.100}; it must be an Again or a GiveUp"
                     raise TypeError(msg)
                 if decision.reason:
-                    error.add_note(decision.reason)
+                    add_note(error, decision.reason)
             except Exception as fault:  # the task ends with both errors
-                fault.add_note(f"raised by the retry policy {policy!r}")
-                fault.__cause__ = error
+                add_note(fault, f"raised by the retry policy {policy!r}")
+                set_cause(fault, error)
                 error = fault
         self._note(task, error, label, told_before(trouble))
         self.graph.end(task.id, TaskState.FAILED, error=error)

@@ -32,6 +32,7 @@ from lamina.vocabulary.failures import (
 )
 from lamina.vocabulary.files import File, FileNotLocalError
 from lamina.vocabulary.ids import AttemptId, BlockId, JobId, ManagerId, TaskId
+from lamina.vocabulary.notes import add_note, set_cause
 from lamina.vocabulary.quantities import read_bytes, read_gibibytes, read_seconds
 from lamina.vocabulary.resources import Resources
 from lamina.vocabulary.states import FINAL_STATES, TaskState
@@ -74,8 +75,10 @@ __all__ = [
     "UsageError",
     "WaitInsideTaskError",
     "WorkerLost",
+    "add_note",
     "exit_in_words",
     "read_bytes",
     "read_gibibytes",
     "read_seconds",
+    "set_cause",
 ]

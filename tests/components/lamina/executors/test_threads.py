@@ -4,6 +4,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -370,6 +371,24 @@ def test_a_task_with_a_walltime_runs_where_no_thread_can_watch_over_it(
         pool.launch([task(1, abs, -1, walltime=60)], heard)
         gate.set()
         assert heard.wait_for(2)[1].value == 1
+
+
+@dataclass(frozen=True)
+class FrozenError(Exception):
+    code: int
+
+
+def test_an_exception_that_is_frozen_ends_its_attempt(
+    pool: ThreadPoolExecutor, heard: Heard
+) -> None:
+    def work() -> None:
+        raise FrozenError(3)
+
+    pool.launch([task(1, work), task(2, abs, -2)], heard)
+    outcomes = heard.wait_for(2)
+    assert outcomes[1].failure is not None
+    assert outcomes[1].failure.error == FrozenError(3)
+    assert outcomes[2].value == 2
 
 
 def test_fewer_threads_than_asked_for_do_all_the_work(
