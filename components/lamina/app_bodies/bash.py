@@ -1,5 +1,6 @@
 """What runs on the worker for a bash app: the function gives a command line, and bash runs it."""
 
+import codecs
 import contextlib
 import os
 import signal
@@ -131,9 +132,10 @@ def _open_both(
 def _pass_on(said: IO[bytes]) -> None:
     """Write what a command wrote to its stderr to ours."""
     said.seek(0)
+    text = codecs.getreader("utf-8")(said, "replace")  # which cuts through no character
     try:
-        while piece := said.read(2**16):
-            sys.stderr.write(piece.decode("utf-8", "replace"))
+        while piece := text.read(2**16):
+            sys.stderr.write(piece)
         sys.stderr.flush()
     except (OSError, ValueError):  # ours has been closed: nobody wants to see it
         pass
