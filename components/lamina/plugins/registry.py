@@ -81,7 +81,7 @@ def resolve(group: str, what: object) -> Any:
     added = entry_points(group=entry_point_group(group))
     for point in added.select(name=what):
         _announce_foreign(group, what, point.dist.name if point.dist else "an unknown distribution")
-        return _load(group, what, point.value, None)
+        return _load(group, what, f"{point.module}:{point.attr}", None)  # without its extras
     raise UnknownPluginError(group, what, sorted({*builtin, *(point.name for point in added)}))
 
 

@@ -68,7 +68,7 @@ def test_entry_points_add_names_and_take_none(tmp_path: Path, monkeypatch, caplo
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-things\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        f"[{entry_point_group('executors')}]\nthreads = os:getcwd\nacme = os:getpid\n"
+        f"[{entry_point_group('executors')}]\nthreads = os:getcwd\nacme = os:getpid [fast]\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     with caplog.at_level(logging.INFO):
