@@ -164,7 +164,7 @@ class Options:
 
     def of_executors(self) -> frozenset[str]:
         """The options that are given and that only an executor can honour."""
-        names = ("env", "executors", "expected", "hints", "memory_limit", "resources")
+        names = ("env", "executors", "expected", "hints", "memory_limit", "resources", "sandbox")
         return frozenset(name for name in names if getattr(self, name))
 
     def for_tasks(self) -> dict[str, Any]:
