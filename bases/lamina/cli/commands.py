@@ -3,7 +3,9 @@
 import argparse
 import importlib.metadata
 import json
+import os
 import platform
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,24 +26,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.command is None:
         parser.print_help()
         return 2
-    commands = {"demo": _demo, "version": _version}
     try:
-        refuse_siblings()
-        if options.command in COMMANDS:
-            said = run_command(options)
-            print(said.text)
-            return said.status
-        if options.command == "memo":
-            said = run_memo_command(options)
-            print(said.text)
-            return said.status
-        return commands[options.command](options)
-    except LaminaError as error:
+        status = _run(options)
+        sys.stdout.flush()  # here, where a reader that has gone is met with
+    except BrokenPipeError:  # `lamina plugins | head`: whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except (LaminaError, OSError) as error:
         print(f"lamina {options.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"lamina {options.command}: interrupted", file=sys.stderr)
         return 130
+    return status
+
+
+def _run(options: argparse.Namespace) -> int:
+    refuse_siblings()
+    if options.command in COMMANDS or options.command == "memo":
+        said = run_memo_command(options) if options.command == "memo" else run_command(options)
+        print(said.text)
+        return said.status
+    return _demo(options) if options.command == "demo" else _version(options)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,5 +1,6 @@
 """What runs on the worker for a bash app: the function gives a command line, and bash runs it."""
 
+import codecs
 import contextlib
 import os
 import signal
@@ -89,6 +90,7 @@ def run_command(
     """
     with contextlib.ExitStack() as stack:
         out, err = _open_both(stack, stdout, stderr)
+        begin = 0 if err is None else os.fstat(err.fileno()).st_size
         said: IO[bytes] | None = None
         if err is None:
             said = stack.enter_context(tempfile.TemporaryFile())
@@ -114,7 +116,7 @@ def run_command(
             if said is not None:
                 _pass_on(said)
         if status != 0:
-            raise BashExitFailure(name, status, _last_lines(said, stderr))
+            raise BashExitFailure(name, status, _last_lines(said, stderr, begin))
 
 
 def _open_both(
@@ -130,20 +132,22 @@ def _open_both(
 def _pass_on(said: IO[bytes]) -> None:
     """Write what a command wrote to its stderr to ours."""
     said.seek(0)
+    text = codecs.getreader("utf-8")(said, "replace")  # which cuts through no character
     try:
-        while piece := said.read(2**16):
-            sys.stderr.write(piece.decode("utf-8", "replace"))
+        while piece := text.read(2**16):
+            sys.stderr.write(piece)
         sys.stderr.flush()
     except (OSError, ValueError):  # ours has been closed: nobody wants to see it
         pass
 
 
-def _last_lines(said: IO[bytes] | None, stderr: StdStream | None) -> str:
+def _last_lines(said: IO[bytes] | None, stderr: StdStream | None, begin: int) -> str:
+    """What the command wrote to its stderr at last; a file may hold what others wrote before."""
     if said is not None:
         return tail_of(said)
     try:
         with open(stderr.path if stderr else os.devnull, "rb") as file:
-            return tail_of(file)
+            return tail_of(file, begin)
     except OSError as error:
         return f"(it cannot be read: {error})"
 

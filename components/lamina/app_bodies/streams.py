@@ -72,10 +72,10 @@ def open_stream(where: StdStream, stream: str) -> IO[Any]:
         raise BadStdStreamFile(stream, why) from error
 
 
-def tail_of(file: IO[bytes]) -> str:
-    """The last lines of a file."""
+def tail_of(file: IO[bytes], begin: int = 0) -> str:
+    """The last lines of a file, of those that begin no sooner."""
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - _TAIL_BYTES))
+    file.seek(max(begin, size - _TAIL_BYTES))
     lines = file.read().decode("utf-8", "replace").splitlines()
     return "\n".join(lines[-_TAIL_LINES:])
 
@@ -95,17 +95,17 @@ def redirected(stdout: StdStream | None, stderr: StdStream | None) -> Iterator[N
         )
         raise BadStdStreamFile(stream, why)
     with contextlib.ExitStack() as stack:
-        opened: dict[StdStream, IO[Any]] = {}
+        opened: dict[str, IO[Any]] = {}  # two streams of one file share it, whatever their modes
         for number, where, ours in ((1, stdout, sys.stdout), (2, stderr, sys.stderr)):
             if where is None:
                 continue
             name = "stdout" if number == 1 else "stderr"
-            if where not in opened:
-                opened[where] = stack.enter_context(open_stream(where, name))
+            if where.path not in opened:
+                opened[where.path] = stack.enter_context(open_stream(where, name))
             ours.flush()
             kept = os.dup(number)
             stack.callback(os.close, kept)
             stack.callback(os.dup2, kept, number)
             stack.callback(ours.flush)
-            os.dup2(opened[where].fileno(), number)
+            os.dup2(opened[where.path].fileno(), number)
         yield

@@ -89,7 +89,9 @@ def read_special_call(
     _read_files(call, values, name)
     _read_limits(call, values)
     _read_streams(call, values, kernel, name)
-    for key in shape.declared & (given.keys() | shape.defaults.keys()) - by_position.keys():
+    if by_position:
+        call.args = shape.placed(args, values)
+    for key in shape.by_keyword & (given.keys() | shape.defaults.keys()) - by_position.keys():
         call.kwargs[key] = values[key]
     if "inputs" in given:
         call.kwargs["inputs"] = values["inputs"]

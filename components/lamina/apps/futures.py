@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, InvalidStateError
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from lamina.app_bodies import FutureStub, inside_task
 from lamina.kernel import Kernel, KernelFuture, TaskOptions, TaskSpec
@@ -142,6 +142,8 @@ def _item(value: Any, key: Any) -> Any:
 
 class DerivedFuture(AppFuture[Any]):
     """A part of the result of another future; submitted when somebody first cares."""
+
+    put_off: ClassVar[bool] = True
 
     def __init__(
         self, parent: AppFuture[Any], take: Callable[[Any, Any], Any], key: Any, name: str

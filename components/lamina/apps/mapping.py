@@ -70,12 +70,20 @@ def _in_order(calls: _Calls[R], window: int) -> Generator[R, None, None]:
             alive.append(future)
             del future
             if len(alive) >= window:
-                yield alive.popleft().result()
+                yield _first_of(alive)
         while alive:
-            yield alive.popleft().result()
+            yield _first_of(alive)
     finally:
         _cancel(alive)
     calls.finish()
+
+
+def _first_of(alive: deque[AppFuture[R]]) -> R:
+    # It counts as alive while it is waited for: an interrupt, or a task that may not wait, ends
+    # that, and then it is to be cancelled with the others.
+    result = alive[0].result()
+    del alive[0]
+    return result
 
 
 def _as_completed(calls: _Calls[R], window: int) -> Generator[R, None, None]:

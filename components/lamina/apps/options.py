@@ -1,5 +1,6 @@
 """How a task is to be run: what the decorators and ``.options(...)`` take."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
@@ -31,7 +32,7 @@ def _names(value: object) -> frozenset[str]:
     if isinstance(value, str) or not isinstance(value, Iterable):
         msg = f"ignore_for_cache is {value!r}; write a list of names of parameters"
         raise ConfigError(msg)
-    return frozenset(value)
+    return frozenset(map(str, value))
 
 
 def _duration(value: Any, what: str) -> float | None:
@@ -62,7 +63,7 @@ def _resources(value: Any) -> Resources | None:
         msg = f"resources is {value!r}; write Resources(...) or a mapping of its fields"
         raise ConfigError(msg)
     known = [field.name for field in attrs.fields(Resources)]
-    if unknown := sorted(set(value) - set(known)):
+    if unknown := sorted(map(str, set(value) - set(known))):
         msg = f"resources has {', '.join(unknown)}; its fields are {', '.join(known)}"
         raise ConfigError(msg)
     return Resources(**value)
@@ -80,7 +81,7 @@ def _env(value: Any) -> Mapping[str, str] | None:
 
 
 def _number(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         msg = f"{attribute.name} is {value!r}; it must be a number, higher for sooner"
         raise ConfigError(msg)
 
@@ -98,8 +99,14 @@ def _text(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
 
 
 def _policy(_: object, __: object, value: Any) -> None:
-    if value is not None and not hasattr(value, "decide"):
+    if value is not None and (isinstance(value, type) or not hasattr(value, "decide")):
         msg = f"retry is {value!r}; write a retry policy, or retries= for a number"
+        raise ConfigError(msg)
+
+
+def _mapping(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    if value is not None and not isinstance(value, Mapping):
+        msg = f"{attribute.name} is {value!r:.100}; it must be a mapping"
         raise ConfigError(msg)
 
 
@@ -146,7 +153,7 @@ class Options:
     memory_limit: int | None = attrs.field(default=None, converter=_bytes)
     resources: Resources | None = attrs.field(default=None, converter=_resources)
     env: Mapping[str, str] | None = attrs.field(default=None, converter=_env)
-    hints: Mapping[str, Any] | None = None
+    hints: Mapping[str, Any] | None = attrs.field(default=None, validator=_mapping)
     sandbox: bool = False
     """It runs in a new directory of its own, from which its outputs are collected."""
 
@@ -157,7 +164,7 @@ class Options:
 
     def of_executors(self) -> frozenset[str]:
         """The options that are given and that only an executor can honour."""
-        names = ("env", "executors", "expected", "hints", "memory_limit", "resources")
+        names = ("env", "executors", "expected", "hints", "memory_limit", "resources", "sandbox")
         return frozenset(name for name in names if getattr(self, name))
 
     def for_tasks(self) -> dict[str, Any]:

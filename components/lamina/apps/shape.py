@@ -56,6 +56,14 @@ class Shape:
             and parameter.default is not None
         }
         positional = [parameter for parameter in parameters if parameter.kind in _BY_POSITION]
+        self.positional = tuple(parameter.name for parameter in positional)
+        """Those that may be given by position, in order."""
+        self.by_keyword = self.declared.difference(
+            parameter.name
+            for parameter in parameters
+            if parameter.kind is inspect.Parameter.POSITIONAL_ONLY
+        )
+        """The special keywords that the function takes as such."""
         must = [parameter for parameter in positional if parameter.default is empty]
         late = any(
             parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.default is empty
@@ -82,10 +90,16 @@ class Shape:
 
     def at_position(self, args: tuple[Any, ...]) -> Mapping[str, Any]:
         """The special keywords among the arguments that are given by position."""
-        found = {}
-        for value, parameter in zip(args, self.signature.parameters.values(), strict=False):
-            if parameter.kind not in _BY_POSITION:
-                break
-            if parameter.name in SPECIAL:
-                found[parameter.name] = value
-        return found
+        return {
+            name: value
+            for name, value in zip(self.positional, args, strict=False)
+            if name in SPECIAL
+        }
+
+    def placed(self, args: tuple[Any, ...], values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The arguments by position, with the special keywords among them as they were read."""
+        read = (
+            values[name] if name in SPECIAL else value
+            for name, value in zip(self.positional, args, strict=False)
+        )
+        return (*read, *args[len(self.positional) :])

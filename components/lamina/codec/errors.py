@@ -10,10 +10,11 @@ caught.
 import pickle
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from lamina.codec.protocol import Buffers
-from lamina.vocabulary import LaminaError
+from lamina.vocabulary import LaminaError, add_note
 
 __all__ = ["RemoteError", "dump_error", "load_error"]
 
@@ -61,10 +62,11 @@ def load_error(data: bytes) -> BaseException:
         parts, links, text = pickle.loads(data)
         chain = [_read(*part) for part in parts]
         for one, (cause, context, suppress) in zip(chain, links, strict=True):
-            one.__cause__ = None if cause is None else chain[cause]
-            one.__context__ = None if context is None else chain[context]
-            one.__suppress_context__ = suppress
-        chain[0].add_note(f"Traceback where it was raised:\n{text}")
+            put = partial(object.__setattr__, one)  # which frozen exceptions cannot refuse
+            put("__cause__", None if cause is None else chain[cause])
+            put("__context__", None if context is None else chain[context])
+            put("__suppress_context__", suppress)
+        add_note(chain[0], f"Traceback where it was raised:\n{text}")
         return chain[0]
     except BaseException as error:  # bytes from elsewhere, or an exception that resists: say so
         return RemoteError("an exception", f"what was sent cannot be read: {error!r}")

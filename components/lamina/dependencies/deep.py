@@ -172,7 +172,8 @@ def _remade_dict(value: dict[Any, Any], done: dict[int, Any]) -> dict[Any, Any]:
         return dict(pairs)
     remade = copy.copy(value)
     remade.clear()
-    remade.update(pairs)
+    for key, part in pairs:  # not update(), by which a Counter counts
+        remade[key] = part
     return remade
 
 

@@ -33,11 +33,7 @@ class JsonLinesSink:
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("a", encoding="utf-8")
-        lines = [
-            json.dumps({**event.facts, "at": event.at, "kind": event.kind}, default=repr) + "\n"
-            for event in events
-        ]
-        self._file.write("".join(lines))
+        self._file.write("".join(_line(event) + "\n" for event in events))
         self._file.flush()
 
     def close(self) -> None:
@@ -45,6 +41,14 @@ class JsonLinesSink:
         file, self._file = self._file, None
         if file is not None:
             file.close()
+
+
+def _line(event: Event) -> str:
+    own = {"at": event.at, "kind": event.kind}
+    try:
+        return json.dumps({**event.facts, **own}, default=repr)
+    except (TypeError, ValueError):  # keys that are no text, or a circle, within a fact
+        return json.dumps({str(name): repr(fact) for name, fact in event.facts.items()} | own)
 
 
 class MemorySink:

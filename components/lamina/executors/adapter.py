@@ -22,7 +22,7 @@ from lamina.executors.calls import (
     warn_if_running,
 )
 from lamina.executors.deadlines import Deadlines
-from lamina.executors.packing import packed
+from lamina.executors.packing import PackedEnd, end_of, packed, packed_end
 from lamina.executors.protocol import (
     Call,
     Capabilities,
@@ -49,6 +49,8 @@ from lamina.vocabulary import (
 __all__ = ["ForeignExecutor"]
 
 _MOST_BREAKS = 10  # pools in a row that broke before any task had ended in them
+_LOOKS = 20  # within a walltime, whether the task has begun: so late it may end at the most
+_LEAST_PAUSE = 0.05  # seconds between two looks
 
 
 @attrs.define(eq=False)
@@ -56,6 +58,8 @@ class _Job:
     task: TaskRequest
     report: Report
     future: "Future[Any] | None" = None
+    seen: float | None = None
+    """When it was first seen to run, where that is looked for."""
 
 
 class ForeignExecutor:
@@ -68,8 +72,9 @@ class ForeignExecutor:
 
     Such pools start tasks in the order they came, say nothing when one starts, and stop none.
     So ``priority`` is ignored; ``env`` and ``memory_limit`` are refused; a walltime counts from
-    the moment the task is taken from the pool's queue as far as ``Future.running`` tells; and an
-    expired or cancelled task that runs goes on with nobody listening.
+    the moment the task is seen to have left the pool's queue, as far as ``Future.running`` tells,
+    which is looked for twenty times within it; and an expired or cancelled task that runs goes on
+    with nobody listening.
 
     Args:
         make_pool: Makes the pool, such as ``ProcessPoolExecutor`` or a ``partial`` of it.
@@ -213,8 +218,10 @@ class _Run:
     def _submit(self, job: _Job) -> None:
         task = job.task
         try:
-            call = task.call
-            job.future = self._put(packed(call) if self._packs and type(call) is Call else call)
+            if self._packs and type(task.call) is Call:
+                job.future = self._put(_packed_and_timed, packed(task.call))
+            else:
+                job.future = self._put(_timed, task.call)
         except SerializationError as error:
             self._answer(job, error, error.__cause__)
             return
@@ -232,15 +239,15 @@ class _Run:
             job.future.cancel()
             return
         if task.walltime is not None:
-            self._deadlines.set(task.attempt, task.walltime + task.grace)
+            self._deadlines.set(task.attempt, _pause(task.walltime))
         job.future.add_done_callback(partial(self._done, job))
 
-    def _put(self, call: Call | Payload) -> "Future[Any]":
+    def _put(self, run: Callable[[Any], Any], call: Call | Payload) -> "Future[Any]":
         """Give a call to the pool, or to another in its place if that is broken."""
         while True:
             pool = self._pool
             try:
-                return pool.submit(_timed, call)
+                return pool.submit(run, call)
             except BrokenExecutor:
                 with self._replacing:
                     if self._pool is pool:
@@ -266,12 +273,7 @@ class _Run:
         error = future.exception()
         if error is None:
             self._breaks = 0
-            value, thrown, began, ended = future.result()
-            outcome = Outcome(attempt, value, None, began, ended)
-            if thrown is not None:
-                outcome = raised(attempt, thrown, began, ended)
-            if self._jobs.pop(attempt, None) is not None:
-                tell(job.report, [outcome])
+            self._ended(job, *future.result())
         elif isinstance(error, BrokenExecutor):
             why = (
                 f"the pool of executor {self.label!r} broke while it held {name}: "
@@ -286,6 +288,25 @@ class _Run:
             # What the task itself raised came back as a value: this is about its pickles.
             why = f"{name} could not travel: {_text(error)}"
             self._answer(job, SerializationError(why), error)
+
+    def _ended(
+        self, job: _Job, value: Any, thrown: BaseException | None, began: float, ended: float
+    ) -> None:
+        """A task has run; what came of it may be packed still."""
+        attempt = job.task.attempt
+        if isinstance(value, PackedEnd):
+            try:
+                value, thrown = end_of(value)
+            except Exception as error:  # whatever user classes do while they are unpickled
+                said = f"{type(error).__name__}: {error}"
+                why = f"the result of {job.task.described} cannot be unpickled here: {said}"
+                self._answer(job, SerializationError(why, HasStarted.YES), error)
+                return
+        outcome = Outcome(attempt, value, None, began, ended)
+        if thrown is not None:
+            outcome = raised(attempt, thrown, began, ended)
+        if self._jobs.pop(attempt, None) is not None:
+            tell(job.report, [outcome])
 
     def cancel(self, attempts: Collection[AttemptId]) -> None:
         for attempt in attempts:
@@ -305,12 +326,15 @@ class _Run:
             job = self._jobs.get(attempt)
             if job is None:
                 continue
-            if job.future is not None and not job.future.running():
-                # It waits still, or ends this moment.
-                self._deadlines.set(attempt, job.task.walltime or 0)
+            now, limit = self._clock.wall(), job.task.walltime or 0
+            if job.seen is None:
+                if job.future is not None and job.future.running():
+                    job.seen = now
+                    self._deadlines.set(attempt, limit + job.task.grace)
+                else:  # it waits still, or ends this moment
+                    self._deadlines.set(attempt, _pause(limit))
             elif self._jobs.pop(attempt, None) is not None:
-                now = self._clock.wall()
-                warn_if_running(self._site, self.label, job.task, now, now)
+                warn_if_running(self._site, self.label, job.task, job.seen, now)
                 tell(job.report, [expired(job.task, None, now)])
 
     def close(self) -> None:
@@ -324,7 +348,11 @@ class _Run:
                 tell(job.report, [closed(job.task, self.label, began, self._clock.wall())])
         with self._replacing:
             pool = self._pool
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=False)  # not every pool takes cancel_futures, and ours are cancelled
+
+
+def _pause(walltime: float) -> float:
+    return max(_LEAST_PAUSE, walltime / _LOOKS)
 
 
 def _text(error: BaseException) -> str:
@@ -340,3 +368,9 @@ def _timed(call: Call | Payload) -> tuple[Any, BaseException | None, float, floa
     except BaseException as error:  # SystemExit would end a pool's worker
         return None, error, began, clock.wall()
     return value, None, began, clock.wall()
+
+
+def _packed_and_timed(call: Payload) -> tuple[PackedEnd, None, float, float]:
+    """The same, with value or exception as bytes, which no pool can fail to read."""
+    value, error, began, ended = _timed(call)
+    return packed_end(value, error), None, began, ended

@@ -1,12 +1,15 @@
 """Telling when an attempt's walltime is over, with one thread for all and none before the first."""
 
 import heapq
+import logging
 import threading
 from collections.abc import Callable, Collection
 
 from lamina.vocabulary import AttemptId, Clock
 
 __all__ = ["Deadlines"]
+
+_log = logging.getLogger(__name__)
 
 
 class Deadlines:
@@ -34,10 +37,19 @@ class Deadlines:
             self._live[attempt] = at
             heapq.heappush(self._heap, (at, attempt))
             if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, name=self._name, daemon=True)
-                self._thread.start()
+                self._thread = self._started()
             elif self._heap[0][1] == attempt:
                 self._changed.notify()
+
+    def _started(self) -> threading.Thread | None:
+        """The thread; None where the system allows no more, and the next deadline tries again."""
+        thread = threading.Thread(target=self._watch, name=self._name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the attempt itself can run all the same
+            _log.warning("nobody watches over walltimes for now: %s", error)
+            return None
+        return thread
 
     def drop(self, attempt: AttemptId) -> None:
         """Forget an attempt, which has ended."""

@@ -146,6 +146,15 @@ class _FaceFuture(Future[Any]):
                 self._face.forget(owner, self._attempt)
         return True
 
+    def withdraw(self) -> None:
+        """The executor has not taken the call; whoever waits for all calls has heard of it."""
+        with self._face.lock:
+            if self.begun or self.dropped:
+                return
+            self.dropped, self.owner = True, None
+        super().cancel()
+        self.set_running_or_notify_cancel()
+
 
 class _Face:
     """What the face of one executor remembers.
@@ -197,6 +206,7 @@ class _Face:
         except BaseException:  # passed on; but the shutdown must not wait for this future
             with self.lock:
                 self._futures.pop(attempt, None)
+            future.withdraw()
             raise
         return future
 

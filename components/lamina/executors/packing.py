@@ -1,14 +1,25 @@
-"""A call as bytes, for pools whose own pickling knows nothing of decorated functions."""
+"""A call as bytes, and what came of it, for pools whose own pickling is not enough.
+
+It knows nothing of decorated functions; and a result that cannot be unpickled breaks a
+``ProcessPoolExecutor``, with all that it holds.
+"""
 
 import pickle
-from typing import Any
+from typing import Any, NamedTuple
 
-from lamina.codec import Codec, load_call, load_function
+from lamina.codec import Codec, dump_error, load_call, load_error, load_function, load_value
 from lamina.executors.protocol import Call, Payload
 from lamina.plugins import resolve
 from lamina.vocabulary import ConfigError
 
-__all__ = ["packed", "run_packed"]
+__all__ = ["PackedEnd", "end_of", "packed", "packed_end", "run_packed"]
+
+
+class PackedEnd(NamedTuple):
+    """What a call came to: a value or an exception, as bytes that any pool can carry."""
+
+    value: list[bytes]
+    error: bytes | None
 
 
 def packed(call: Call) -> Payload:
@@ -24,10 +35,33 @@ def packed(call: Call) -> Payload:
 
 
 def run_packed(data: bytes) -> Any:
-    """Run a call that was packed; what it returns is for the pool to send."""
+    """Run a call that was packed."""
     form, buffers = pickle.loads(data)
     function, args, kwargs = load_call(buffers, None if form is None else load_function(form))
     return function(*args, **kwargs)
+
+
+def packed_end(value: Any, error: BaseException | None) -> PackedEnd:
+    """What came of a call, for the way home.
+
+    Raises:
+        SerializationError: The value cannot be written; the text names the part that cannot.
+    """
+    codec = _codec()
+    if error is not None:
+        return PackedEnd([], dump_error(error, codec.dump))
+    return PackedEnd([bytes(buffer) for buffer in codec.dump(value)], None)
+
+
+def end_of(end: PackedEnd) -> tuple[Any, BaseException | None]:
+    """The value, or the exception, of a call that was packed.
+
+    Raises:
+        Exception: Whatever the value raises when it is unpickled.
+    """
+    if end.error is not None:
+        return None, load_error(end.error)
+    return load_value(end.value), None
 
 
 def _codec() -> Codec:

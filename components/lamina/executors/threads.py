@@ -183,7 +183,7 @@ class _Crew:
         self._clock = site.clock
         self._lock = threading.Lock()
         self._jobs: dict[AttemptId, _Job] = {}
-        self._queue: list[tuple[float, int, _Job]] = []
+        self._queue: list[tuple[float, int, AttemptId]] = []  # with those cancelled since
         self._tickets: SimpleQueue[None] = SimpleQueue()
         self._order = itertools.count()
         self._serial = itertools.count()
@@ -212,8 +212,8 @@ class _Crew:
                 ):
                     refused.append(no)
                     continue
-                self._jobs[task.attempt] = job = _Job(task, report)
-                heapq.heappush(self._queue, (-task.priority, next(self._order), job))
+                self._jobs[task.attempt] = _Job(task, report)
+                heapq.heappush(self._queue, (-task.priority, next(self._order), task.attempt))
                 taken += 1
             hired = []
             if room := self.size - len(self._threads):
@@ -295,8 +295,8 @@ class _Crew:
         with self._lock:
             if not self._queue:
                 return None
-            job = heapq.heappop(self._queue)[2]
-            if job.task.attempt not in self._jobs:
+            job = self._jobs.get(heapq.heappop(self._queue)[2])
+            if job is None or job.serial is not None:  # cancelled, and maybe launched anew since
                 return None
             self._resting.discard(serial)
             job.serial = serial
@@ -310,8 +310,9 @@ class _Crew:
         try:
             value = run_call(job.task.call)
         except BaseException as error:  # SystemExit and its like end the task, not the thread
-            if error.__traceback__ is not None:
-                error.__traceback__ = error.__traceback__.tb_next  # our frame holds the job
+            if (traceback := error.__traceback__) is not None:
+                # Our frame holds the job. Frozen exceptions take no assignment.
+                BaseException.with_traceback(error, traceback.tb_next)
             return raised(attempt, error, began, self._clock.wall())
         return Outcome(attempt, value, None, began, self._clock.wall())
 

@@ -56,6 +56,8 @@ from lamina.vocabulary import (
     TaskId,
     TaskState,
     TaskWalltime,
+    add_note,
+    set_cause,
 )
 
 __all__ = ["Engine"]
@@ -200,12 +202,13 @@ class Engine:
     # Dependencies.
 
     def sort(self, futures: Sequence[Future[Any]]) -> tuple[list[TaskId], list[Future[Any]]]:
-        """Tell our own tasks from futures of others."""
+        """Tell our own tasks, that the graph knows or has done with, from all other futures."""
         waits, foreign = [], []
         for future in futures:
             if isinstance(future, KernelFuture):
                 future.ensure_submitted()
-                if future.belongs_to(self) and future.task_id is not None:
+                known = future.belongs_to(self) and not future.put_off
+                if known and future.task_id is not None:
                     waits.append(future.task_id)
                     continue
             foreign.append(future)
@@ -391,10 +394,10 @@ class Engine:
                     msg = f"it decided {decision!r:.100}; it must be an Again or a GiveUp"
                     raise TypeError(msg)
                 if decision.reason:
-                    error.add_note(decision.reason)
+                    add_note(error, decision.reason)
             except Exception as fault:  # the task ends with both errors
-                fault.add_note(f"raised by the retry policy {policy!r}")
-                fault.__cause__ = error
+                add_note(fault, f"raised by the retry policy {policy!r}")
+                set_cause(fault, error)
                 error = fault
         self._note(task, error, label, told_before(trouble))
         self.graph.end(task.id, TaskState.FAILED, error=error)
@@ -429,9 +432,16 @@ class Engine:
         self.graph.failed(attempt, failure)
 
     def _end_join(self, task: Task) -> None:
-        error = join_error(task.described, futures_in(task.joined))
+        value: Any = None
+        error: Exception | None
+        try:
+            error = join_error(task.described, futures_in(task.joined))
+            if error is None:
+                value = results_in(task.joined)
+        except Exception as fault:  # of a container of the user's own, which is made anew
+            error = fault
         if error is None:
-            self.graph.end(task.id, TaskState.EXEC_DONE, results_in(task.joined))
+            self.graph.end(task.id, TaskState.EXEC_DONE, value)
         else:
             self._note(task, error, INTERNAL)
             self.graph.end(task.id, TaskState.FAILED, error=error)

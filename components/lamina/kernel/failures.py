@@ -1,5 +1,6 @@
 """What is said about a failure: which task, which attempt, where, and what failed first."""
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 from typing import Any
@@ -14,6 +15,7 @@ from lamina.vocabulary import (
     JoinError,
     StagingFailed,
     TaskWalltime,
+    add_note,
 )
 
 __all__ = [
@@ -31,8 +33,10 @@ _MARK = "Lamina: "
 
 def add_note_once(error: BaseException, note: str) -> None:
     """Add our note, unless the exception has one of ours from the task where it was raised."""
-    if not any(old.startswith(_MARK) for old in getattr(error, "__notes__", ())):
-        error.add_note(_MARK + note)
+    with contextlib.suppress(Exception):  # whatever its class makes of its attributes
+        old = getattr(error, "__notes__", ())
+        if not any(isinstance(one, str) and one.startswith(_MARK) for one in old):
+            add_note(error, _MARK + note)
 
 
 def error_of(future: Future[Any]) -> BaseException | None:

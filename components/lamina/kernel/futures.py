@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from lamina.vocabulary import TaskId
 
@@ -55,6 +55,10 @@ class KernelFuture(Future[R]):
     _made: threading.Condition | None = None
     _prompt: list[Callable[[Future[Any]], object]] | None = None
     """What ``when_done`` was given."""
+
+    put_off: ClassVar[bool] = False
+    """Whether its task is submitted only when somebody asks for it. The kernel may then hear of
+    those that depend on it before it hears of the task itself."""
 
     _owner: _Owner | None = None
     _task: TaskId | None = None

@@ -81,7 +81,7 @@ def resolve(group: str, what: object) -> Any:
     added = entry_points(group=entry_point_group(group))
     for point in added.select(name=what):
         _announce_foreign(group, what, point.dist.name if point.dist else "an unknown distribution")
-        return _load(group, what, point.value, None)
+        return _load(group, what, f"{point.module}:{point.attr}", None)  # without its extras
     raise UnknownPluginError(group, what, sorted({*builtin, *(point.name for point in added)}))
 
 
@@ -114,6 +114,8 @@ def _load(group: str, name: str, target: str, package: str | None) -> Any:
         absent = "it is not in this bundle; lamina-flow has it"
         why = absent if error.name == brick is not None else str(error)
         raise PluginError(group, name, why) from error
+    except Exception as error:  # of the module's own code, or of what is no name of a module
+        raise PluginError(group, name, f"{type(error).__name__}: {error}") from error
     try:
         return functools.reduce(getattr, path.split("."), found)
     except AttributeError as error:

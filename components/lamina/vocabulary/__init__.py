@@ -33,6 +33,7 @@ from lamina.vocabulary.failures import (
 from lamina.vocabulary.files import File, FileNotLocalError
 from lamina.vocabulary.ids import AttemptId, BlockId, JobId, ManagerId, TaskId
 from lamina.vocabulary.known import explains
+from lamina.vocabulary.notes import add_note, set_cause
 from lamina.vocabulary.quantities import read_bytes, read_gibibytes, read_seconds
 from lamina.vocabulary.resources import Resources
 from lamina.vocabulary.states import FINAL_STATES, TaskState
@@ -75,9 +76,11 @@ __all__ = [
     "UsageError",
     "WaitInsideTaskError",
     "WorkerLost",
+    "add_note",
     "exit_in_words",
     "explains",
     "read_bytes",
     "read_gibibytes",
     "read_seconds",
+    "set_cause",
 ]

@@ -3,11 +3,13 @@
 A number keeps the unit that its parameter is known to have; text carries its own.
 """
 
+import math
 import re
+from typing import Any
 
 from lamina.vocabulary.errors import ConfigError
 
-__all__ = ["read_bytes", "read_gibibytes", "read_seconds"]
+__all__ = ["is_amount", "read_bytes", "read_gibibytes", "read_seconds"]
 
 _CLOCK = re.compile(r"(?:(\d+)-)?(\d+):(\d{1,2})(?::(\d{1,2}(?:\.\d+)?))?")
 _WITH_UNIT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-zµ]*)")
@@ -48,10 +50,18 @@ def read_seconds(value: float | str, *, what: str = "a duration") -> float:
             msg = f'{what} is {value!r}; write seconds, "90 s", "5 min" or "HH:MM:SS"'
             raise ConfigError(msg)
         return float(match[1]) * scale
-    if isinstance(value, bool) or not value >= 0:
-        msg = f"{what} is {value!r}; it must be a number of seconds, 0 or more"
+    if not is_amount(value):
+        msg = f"{what} is {value!r:.100}; it must be a number of seconds, 0 or more"
         raise ConfigError(msg)
     return float(value)
+
+
+def is_amount(value: Any) -> bool:
+    """Whether it is a number, 0 or more."""
+    try:
+        return not isinstance(value, bool) and bool(value >= 0)
+    except (TypeError, ValueError):  # no number, or many
+        return False
 
 
 def read_bytes(value: float | str, *, unit: int = 1, what: str = "an amount of memory") -> int:
@@ -67,8 +77,8 @@ def read_bytes(value: float | str, *, unit: int = 1, what: str = "an amount of m
             msg = f'{what} is {value!r}; write text with a unit, such as "512 MiB" or "4 GiB"'
             raise ConfigError(msg)
         return round(float(match[1]) * scale)
-    if isinstance(value, bool) or not value >= 0:
-        msg = f"{what} is {value!r}; it must be 0 or more"
+    if not is_amount(value) or value == math.inf:
+        msg = f"{what} is {value!r:.100}; it must be a number, 0 or more"
         raise ConfigError(msg)
     return round(value * unit)
 

@@ -6,19 +6,23 @@ from typing import Any
 import attrs
 
 from lamina.vocabulary.errors import ConfigError
-from lamina.vocabulary.quantities import read_bytes
+from lamina.vocabulary.quantities import is_amount, read_bytes
 
 __all__ = ["Resources"]
 
 
-def _at_least_zero(_: object, attribute: "attrs.Attribute[Any]", value: float) -> None:
-    if not value >= 0:
-        msg = f"a task asks for {value!r} {attribute.name}; it must be 0 or more"
+def _at_least_zero(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    if not is_amount(value):
+        msg = f"a task asks for {value!r:.100} {attribute.name}; it must be a number, 0 or more"
         raise ConfigError(msg)
 
 
-def _memory(value: float | str) -> int:
-    return read_bytes(value, what="memory")
+def _memory(value: float | str | None) -> int:
+    return 0 if value is None else read_bytes(value, what="memory")
+
+
+def _or_zero(value: Any) -> Any:
+    return 0 if value is None else value
 
 
 @attrs.frozen(kw_only=True)
@@ -31,9 +35,9 @@ class Resources:
     understands.
     """
 
-    cores: float = attrs.field(default=0, validator=_at_least_zero)
+    cores: float = attrs.field(default=0, converter=_or_zero, validator=_at_least_zero)
     memory: int = attrs.field(default=0, converter=_memory)
-    accelerators: float = attrs.field(default=0, validator=_at_least_zero)
-    nodes: int = attrs.field(default=0, validator=_at_least_zero)
-    ranks: int = attrs.field(default=0, validator=_at_least_zero)
+    accelerators: float = attrs.field(default=0, converter=_or_zero, validator=_at_least_zero)
+    nodes: int = attrs.field(default=0, converter=_or_zero, validator=_at_least_zero)
+    ranks: int = attrs.field(default=0, converter=_or_zero, validator=_at_least_zero)
     extra: Mapping[str, str | int | float] = attrs.field(factory=dict)

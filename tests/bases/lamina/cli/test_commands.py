@@ -46,6 +46,16 @@ def test_an_error_of_ours_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().err.startswith("lamina demo: 0 workers")
 
 
+def test_an_error_of_the_system_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n", encoding="utf-8")
+    assert main(["demo", "--files", str(tmp_path), "--out", str(tmp_path / "a.py")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("lamina demo: ")
+    assert "a.py" in said
+
+
 def test_memo_says_what_is_remembered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["memo", "ls", str(tmp_path)]) == 1
     assert "holds no checkpoint" in capsys.readouterr().err

@@ -42,6 +42,24 @@ def test_a_bad_exit_has_the_code_and_what_was_written_to_stderr(
     assert caught.value.stderr == "oh"
 
 
+def test_stderr_that_is_passed_on_keeps_its_characters_whole(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run_command("a", "head -c 65535 /dev/zero | tr '\\0' x >&2; printf '\\303\\251\\377!' >&2")
+    assert capsys.readouterr().err == "x" * 65535 + "é\ufffd!"
+
+
+def test_what_others_had_written_to_the_same_file_is_not_taken_for_stderr(tmp_path: Path) -> None:
+    stream = StdStream(str(tmp_path / "err"))
+    run_command("a", "echo an older task >&2", stderr=stream)
+    with pytest.raises(BashExitFailure) as caught:
+        run_command("a", "exit 7", stderr=stream)
+    assert caught.value.stderr == ""
+    with pytest.raises(BashExitFailure) as caught:
+        run_command("a", "echo oh >&2; exit 7", stderr=stream)
+    assert caught.value.stderr == "oh"
+
+
 @pytest.mark.parametrize(
     "command",
     [

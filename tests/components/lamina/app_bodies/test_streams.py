@@ -50,6 +50,15 @@ def test_a_process_is_redirected_for_a_while(tmp_path: Path) -> None:
     assert (tmp_path / "both").read_text() == "out\nerr\n"
 
 
+def test_two_streams_of_one_file_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    path = str(tmp_path / "both")
+    with redirected(StdStream(path, "w"), StdStream(path)):
+        os.write(1, b"out\n")
+        os.write(2, b"err\n")
+        os.write(1, b"end\n")
+    assert (tmp_path / "both").read_text() == "out\nerr\nend\n"
+
+
 def test_a_thread_is_not_redirected(tmp_path: Path) -> None:
     caught: list[BadStdStreamFile] = []
 

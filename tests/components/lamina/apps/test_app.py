@@ -1,4 +1,5 @@
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from lamina.apps import AUTO_LOGNAME, AppFuture, bash_app, join_app, python_app
 from lamina.codec_cloudpickle import CloudpickleCodec
 from lamina.kernel import Config, DataFlowKernel
+from lamina.retry_policy import Decision, Trouble
 from lamina.vocabulary import (
     ConfigError,
     FutureInArgumentsError,
@@ -45,6 +47,34 @@ def test_an_app_may_be_a_method(kernel: DataFlowKernel) -> None:
     assert str(Scale(1).times.__signature__) == "(x: int) -> int"
     assert str(Scale(1).total.__signature__) == "(*values: Any) -> int"
     assert Scale(3).total(1, 2).result(10) == 9
+
+
+@dataclass(frozen=True)
+class FrozenError(Exception):
+    code: int
+
+
+class FrozenPolicy:
+    def decide(self, trouble: Trouble) -> Decision:
+        raise FrozenError(4)
+
+
+def test_exceptions_that_are_frozen_end_their_tasks(kernel: DataFlowKernel) -> None:
+    @python_app
+    def fails() -> None:
+        raise FrozenError(3)
+
+    @join_app
+    def joins() -> None:
+        raise FrozenError(3)
+
+    for app in (fails, fails.options(retries=1), joins):
+        error = app().exception(10)
+        assert error == FrozenError(3)
+        assert "Lamina: raised in" in error.__notes__[-1]
+    error = fails.options(retry=FrozenPolicy())().exception(10)
+    assert error == FrozenError(4)
+    assert error.__cause__ == FrozenError(3)
 
 
 def test_an_async_function_runs_to_its_end(kernel: DataFlowKernel) -> None:

@@ -62,6 +62,30 @@ def test_a_stream_is_named_for_the_task(kernel: DataFlowKernel) -> None:
     assert Path(future.stderr).read_text() == "oh\n"
 
 
+def test_special_keywords_by_position_arrive_as_they_were_read(kernel: DataFlowKernel) -> None:
+    @python_app(cache=True)
+    def by_position(x: int, outputs: Any = (), stdout: Any = None, *more: int) -> Any:
+        return x, outputs, stdout, more
+
+    file = File("x")
+    future = by_position(1, [DataFuture(declares_nothing(1), file)], AUTO_LOGNAME, 4, 5)
+    assert future.result(10) == (1, [file], future.stdout, (4, 5))
+    assert Path(future.stdout).is_relative_to(kernel.run_dir)
+    first, again = (by_position(2, [], AUTO_LOGNAME).result(10) for _ in range(2))
+    assert again == first
+
+
+def test_a_default_that_is_for_position_only_is_left_to_the_function(
+    kernel: DataFlowKernel,
+) -> None:
+    @python_app
+    def by_position(stdout: str = "x", /) -> str:
+        return stdout
+
+    assert by_position().result(10) == "x"
+    assert by_position("y").result(10) == "y"
+
+
 def test_a_default_in_the_signature_counts_as_given(
     kernel: DataFlowKernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

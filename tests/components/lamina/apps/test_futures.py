@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lamina.apps import AppFuture, DataFuture, load, python_app
+from lamina.apps import AppFuture, DataFuture, join_app, load, python_app
 from lamina.apps.futures import DerivedFuture
 from lamina.kernel import Config, DataFlowKernel
 from lamina.vocabulary import File, TaskState, WaitInsideTaskError
@@ -83,6 +83,45 @@ def test_a_part_that_is_not_there_or_whose_whole_failed_has_an_exception(
 ) -> None:
     assert isinstance(table()["zzz"].exception(10), KeyError)
     assert fails()["a"].exception(10) is not None
+
+
+def test_a_join_waits_for_parts_of_which_nobody_else_has_asked(kernel: DataFlowKernel) -> None:
+    gate = threading.Event()
+
+    @python_app
+    def held() -> complex:
+        gate.wait(10)
+        return 1 + 2j
+
+    @join_app
+    def parts() -> list[AppFuture[Any]]:
+        future = held()
+        return [future.imag, table()["a"][1], future]
+
+    joined = parts()
+    gate.set()
+    assert joined.result(10) == [2, 2, 1 + 2j]
+
+
+def test_a_task_waits_for_a_part_that_another_thread_is_about_to_submit(
+    kernel: DataFlowKernel,
+) -> None:
+    bound, go = threading.Event(), threading.Event()
+
+    class Slow(DerivedFuture):
+        def bind(self, *args: Any) -> None:
+            super().bind(*args)
+            bound.set()
+            go.wait(10)
+
+    part = Slow(table(), dict.__getitem__, "a", "part")
+    thread = threading.Thread(target=part.ensure_submitted)
+    thread.start()
+    assert bound.wait(10)
+    task = same(part)
+    go.set()
+    assert task.result(10) == [1, 2]
+    thread.join(10)
 
 
 def test_a_part_is_had_after_the_end_of_the_kernel(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from lamina.apps import join_app, python_app
 from lamina.kernel import DataFlowKernel
-from lamina.vocabulary import NoDataFlowKernelError, UsageError, WaitInsideTaskError
+from lamina.vocabulary import NoDataFlowKernelError, TaskState, UsageError, WaitInsideTaskError
 
 PATIENCE = 10.0
 
@@ -165,5 +165,10 @@ def test_a_task_does_not_wait_for_the_results_of_others(
     future = waits()
     try:
         assert isinstance(future.exception(PATIENCE), WaitInsideTaskError)
+        for _ in range(1000):
+            if kernel.task_counts()[TaskState.CANCELLED]:
+                break
+            threading.Event().wait(PATIENCE / 1000)
+        assert kernel.task_counts()[TaskState.CANCELLED] == 1
     finally:
         gate.set()

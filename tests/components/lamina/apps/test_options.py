@@ -39,16 +39,22 @@ def test_options_become_the_part_of_the_task_that_is_not_default() -> None:
         {"resources": 3},
         {"env": {"A": 1}},
         {"env": "A=1"},
+        {"resources": {1: 2}},
+        {"resources": {"cores": "two"}},
+        {"memory_limit": []},
+        {"hints": "few"},
         {"priority": "high"},
+        {"priority": float("nan")},
         {"retries": -1},
         {"retry": 3},
+        {"retry": Never},
         {"name": 3},
         {"retries": 1, "retry": Never()},
     ],
     ids=str,
 )
 def test_what_cannot_work_is_refused_and_named(given: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="|".join(given)):
+    with pytest.raises(ConfigError, match="|".join([*given, "a task asks"])):
         make_options(given)
 
 

@@ -257,6 +257,7 @@ def test_a_join_app_has_the_results_of_the_futures_it_returned(kernel: DataFlowK
         {"expected": 3},
         {"memory_limit": "1 GiB"},
         {"resources": {"cores": 1}},
+        {"sandbox": True},
     ],
 )
 def test_what_only_executors_honour_is_refused_for_a_join_app(options: dict[str, Any]) -> None:

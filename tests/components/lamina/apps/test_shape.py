@@ -42,6 +42,7 @@ def test_special_keywords_that_are_declared_are_known_with_their_defaults() -> N
     assert shape.declared == {"inputs", "stdout"}
     assert shape.defaults == {"inputs": ()}
     assert shape.at_position((1, (2,))) == {"inputs": (2,)}
+    assert shape.placed((1, (2,)), {"inputs": [3]}) == (1, [3])
 
 
 def test_a_function_that_does_not_say_what_it_takes_takes_anything() -> None:

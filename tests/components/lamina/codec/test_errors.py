@@ -37,6 +37,11 @@ class Vanishes(Exception):
         super().__init__(text)
 
 
+class Frozen(Exception):
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(name)
+
+
 def raised(error: BaseException, cause: BaseException | None = None) -> BaseException:
     try:
         raise error from cause
@@ -48,6 +53,13 @@ def test_an_exception_comes_home_with_its_traceback_as_a_note() -> None:
     home = load_error(dump_error(raised(ValueError("bad", 3)), dump))
     assert type(home) is ValueError
     assert home.args == ("bad", 3)
+    assert "in raised" in home.__notes__[-1]
+
+
+def test_an_exception_that_is_frozen_comes_home_as_others_do() -> None:
+    home = load_error(dump_error(raised(Frozen("bad"), KeyError("cause")), dump))
+    assert type(home) is Frozen
+    assert isinstance(home.__cause__, KeyError)
     assert "in raised" in home.__notes__[-1]
 
 

@@ -81,6 +81,15 @@ def test_a_form_is_remade_when_what_it_names_is_another_object() -> None:
     assert len(seen) == 5
 
 
+def test_what_a_function_names_and_changes_in_place_is_as_it_was_at_first() -> None:
+    names = script("def f(): return K['k']\nK = {'k': 1}")
+    assert run(names["f"]) == 1
+    names["K"]["k"] = 2
+    assert run(names["f"]) == 1
+    names["K"] = {**names["K"]}
+    assert run(names["f"]) == 2
+
+
 def test_a_form_is_remade_when_a_closure_holds_something_else() -> None:
     value = 1
 

@@ -1,5 +1,5 @@
 import time
-from collections import OrderedDict, defaultdict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -52,6 +52,7 @@ CASES = [
     (lambda f: Attrs(f), Attrs(7), ".x"),
     (lambda f: Unset([f]).x, [7], "[0]"),
     (lambda f: OrderedDict(a=f), OrderedDict(a=7), "['a']"),
+    (lambda f: Counter({"a": f}), Counter(a=7), "['a']"),
     (lambda f: deque([1, f], 5), deque([1, 7], 5), "[1]"),
     (lambda f: MappingProxyType({"a": f}), MappingProxyType({"a": 7}), "['a']"),
     (lambda f: SimpleNamespace(a=f), SimpleNamespace(a=7), ".a"),

@@ -17,6 +17,19 @@ def test_each_event_is_a_line_of_json(tmp_path: Path):
     sink.close()
 
 
+def test_facts_that_json_cannot_hold_within_are_written_as_text(tmp_path: Path):
+    circle: list[object] = []
+    circle.append(circle)
+    sink = JsonLinesSink(tmp_path / "events.jsonl")
+    sink.take([Event(1, "a.b", {"pairs": {(1, 2): 3}}), Event(2, "c.d", {"circle": circle})])
+    sink.close()
+    lines = (tmp_path / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"pairs": "{(1, 2): 3}", "at": 1, "kind": "a.b"},
+        {"circle": "[[...]]", "at": 2, "kind": "c.d"},
+    ]
+
+
 def test_a_file_that_exists_is_continued(tmp_path: Path):
     for _ in range(2):
         sink = JsonLinesSink(tmp_path / "events.jsonl")

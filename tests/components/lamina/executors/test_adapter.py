@@ -1,6 +1,7 @@
 import copy
 import signal
 import threading
+import time
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from concurrent.futures import Executor as FuturesPool
 from concurrent.futures import ThreadPoolExecutor as StandardPool
@@ -195,6 +196,52 @@ def test_functions_of_a_program_and_local_ones_reach_a_pool_of_processes(tmp_pat
     executor.close()
 
 
+class Hopeless:
+    """Can be pickled and not unpickled."""
+
+    def __reduce__(self):
+        return int, ("not a number",)
+
+
+class TwoArgumentsError(Exception):
+    def __init__(self, first, second):
+        super().__init__(first)
+
+
+def raise_what_cannot_travel() -> None:
+    raise TwoArgumentsError(1, 2)
+
+
+def test_what_cannot_be_unpickled_costs_its_own_task_and_not_the_pool(tmp_path, heard):
+    executor = ForeignExecutor(spawning(), "processes")
+    executor.start(Site(run_dir=tmp_path))
+    executor.launch([task(1, Hopeless), task(2, raise_what_cannot_travel), task(3, abs, -3)], heard)
+    outcomes = heard.wait_for(3)
+    executor.close()
+    assert outcomes[1].failure.cause is Cause.SERIALIZATION
+    assert "cannot be unpickled here: ValueError" in str(outcomes[1].failure.error)
+    assert outcomes[2].failure.cause is Cause.APPLICATION
+    assert "TwoArgumentsError: 1" in str(outcomes[2].failure.error)
+    assert outcomes[3].value == 3
+
+
+def test_a_walltime_does_not_count_the_time_in_the_queue(one_thread, heard, gate):
+    began = []
+
+    def hold() -> None:
+        began.append(time.time())
+        gate.wait(DEADLINE)
+
+    release = threading.Event()
+    occupy(one_thread, heard, release, walltime=0.2)
+    one_thread.launch([task(1, hold, walltime=0.3)], heard)
+    heard.wait_for(1)  # most of that walltime is over
+    release.set()
+    failure = heard.wait_for(2)[1].failure
+    assert failure.cause is Cause.TASK_WALLTIME
+    assert failure.ended - began[0] >= 0.25
+
+
 def test_pools_that_break_before_any_task_has_ended_are_given_up(tmp_path, heard):
     made = []
 
@@ -236,6 +283,35 @@ class Breakable(FuturesPool):
         else:
             future.set_result(fn(*args, **kwargs))
         return future
+
+
+class Plain:
+    """A pool that takes no other options than the first pools did."""
+
+    def __init__(self) -> None:
+        self._pool = StandardPool(1)
+        self.shut = False
+
+    def submit(self, fn, /, *args, **kwargs):
+        return self._pool.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait=True):
+        self.shut = True
+        self._pool.shutdown(wait)
+
+
+def test_a_pool_whose_shutdown_can_only_wait_is_shut_down(tmp_path, heard, gate):
+    made = []
+    executor = ForeignExecutor(lambda: made.append(Plain()) or made[0])
+    executor.start(Site(run_dir=tmp_path))
+    occupy(executor, heard, gate)
+    ran = []
+    executor.launch([task(1, ran.append, 1)], heard)
+    executor.close()
+    assert made[0].shut
+    gate.set()
+    made[0].shutdown()
+    assert ran == []
 
 
 def test_pools_that_break_now_and_then_are_always_replaced(tmp_path, heard):

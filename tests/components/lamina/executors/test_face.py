@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, as_completed
 from itertools import count
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -160,6 +161,24 @@ class ByHand(PoolFace):
     def close(self, timeout: float | None = None) -> None:
         self.running = False
         self.closed.set()
+
+
+def test_a_shutdown_does_not_wait_for_a_call_that_was_not_taken():
+    ends: list[threading.Thread] = []
+
+    class Fails(ByHand):
+        def start(self, site: Site) -> None:
+            ends.append(threading.Thread(target=self.shutdown, daemon=True))
+            ends[0].start()
+            late, pause = monotonic() + DEADLINE, threading.Event()
+            while not vars(self)["_pool_face"]._shut and monotonic() < late:
+                pause.wait(0.001)
+            raise OSError("no")
+
+    with pytest.raises(OSError, match="no"):
+        Fails().submit(abs, -1)
+    ends[0].join(DEADLINE)
+    assert not ends[0].is_alive()
 
 
 def test_calls_travel_in_chunks_where_tasks_have_processes_of_their_own():

@@ -2,7 +2,9 @@ import copy
 import os
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -339,6 +341,54 @@ def test_where_the_system_starts_no_thread_what_waits_fails_and_later_work_is_do
     assert "could not start a thread for t1: can't start" in str(failure.error)
     pool.launch([task(2, abs, -2)], heard)
     assert heard.wait_for(2)[2].value == 2
+
+
+def test_what_was_cancelled_in_the_queue_is_kept_by_nobody(
+    pool: ThreadPoolExecutor, heard: Heard, gate: threading.Event
+) -> None:
+    class Argument:
+        pass
+
+    occupy(pool, heard, gate)
+    argument = Argument()
+    kept = weakref.ref(argument)
+    pool.launch([task(1, id, argument)], heard)
+    del argument
+    pool.cancel([AttemptId(1)])
+    assert kept() is None
+
+
+def test_a_task_with_a_walltime_runs_where_no_thread_can_watch_over_it(
+    pool: ThreadPoolExecutor, heard: Heard, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    occupy(pool, heard, gate)
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as limited:
+        limited.setattr(threading.Thread, "start", refuse)
+        pool.launch([task(1, abs, -1, walltime=60)], heard)
+        gate.set()
+        assert heard.wait_for(2)[1].value == 1
+
+
+@dataclass(frozen=True)
+class FrozenError(Exception):
+    code: int
+
+
+def test_an_exception_that_is_frozen_ends_its_attempt(
+    pool: ThreadPoolExecutor, heard: Heard
+) -> None:
+    def work() -> None:
+        raise FrozenError(3)
+
+    pool.launch([task(1, work), task(2, abs, -2)], heard)
+    outcomes = heard.wait_for(2)
+    assert outcomes[1].failure is not None
+    assert outcomes[1].failure.error == FrozenError(3)
+    assert outcomes[2].value == 2
 
 
 def test_fewer_threads_than_asked_for_do_all_the_work(

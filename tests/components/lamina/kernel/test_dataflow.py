@@ -227,6 +227,22 @@ def test_a_join_of_something_else_is_an_error_that_names_it(kernel: DataFlowKern
         put(kernel, lambda: 3, join=True).result(WAIT)
 
 
+class OnlyFutures(dict[str, Any]):
+    def __setitem__(self, key: str, value: Any) -> None:
+        if not isinstance(value, Future):
+            raise TypeError("futures only")
+        super().__setitem__(key, value)
+
+
+def test_a_join_whose_container_will_not_take_the_results_fails(
+    kernel: DataFlowKernel,
+) -> None:
+    ended: Future[int] = Future()
+    ended.set_result(1)
+    with pytest.raises(TypeError, match="futures only"):
+        put(kernel, lambda: OnlyFutures(a=ended), join=True).result(WAIT)
+
+
 def test_a_join_of_a_failed_future_has_its_error_as_cause(kernel: DataFlowKernel) -> None:
     failed: Future[int] = Future()
     failed.set_exception(ValueError("boom"))

@@ -27,6 +27,15 @@ def test_an_exception_gets_our_note_once() -> None:
     assert error.__notes__ == ["the user's", "Lamina: first"]
 
 
+def test_an_exception_that_says_nothing_of_its_notes_gets_none() -> None:
+    class Shy(Exception):
+        @property
+        def __notes__(self) -> list[str]:
+            raise ZeroDivisionError
+
+    add_note_once(Shy(), "first")
+
+
 def test_the_root_is_handed_down_and_the_chain_is_bounded() -> None:
     root = ValueError("boom")
     error = dependency_error("t0", failed(root), root)

@@ -39,6 +39,23 @@ def test_a_plugin_that_a_bundle_lacks_is_told_to_be_elsewhere(monkeypatch):
         resolve("executors", "mpi")
 
 
+@pytest.mark.parametrize("text", ['raise ValueError("no good")', "def ("])
+def test_a_module_that_fails_when_it_is_imported_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    (tmp_path / "broken_plugins.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(PluginError, match=r"ValueError: no good|SyntaxError") as caught:
+        resolve("executors", "broken_plugins:x")
+    assert "broken_plugins:x" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [":x", ".here:x"])
+def test_what_is_no_name_of_a_module_is_refused(name: str) -> None:
+    with pytest.raises(PluginError, match=name):
+        resolve("executors", name)
+
+
 def test_an_unknown_name_names_the_known_ones():
     with pytest.raises(UnknownPluginError, match="did you mean 'threads'"):
         resolve("executors", "thread")
@@ -51,7 +68,7 @@ def test_entry_points_add_names_and_take_none(tmp_path: Path, monkeypatch, caplo
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-things\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        f"[{entry_point_group('executors')}]\nthreads = os:getcwd\nacme = os:getpid\n"
+        f"[{entry_point_group('executors')}]\nthreads = os:getcwd\nacme = os:getpid [fast]\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     with caplog.at_level(logging.INFO):

@@ -42,6 +42,11 @@ def test_more_than_the_budget_at_once_is_final() -> None:
     assert CostBudget(0, lambda *_: 0).decide(trouble(failed())) == Again(cost=0)
 
 
+def test_tenths_that_make_up_the_budget_are_within_it() -> None:
+    decisions = story(CostBudget(0.3, lambda *_: 0.1), lambda n: failed())
+    assert decisions[:-1] == [Again(cost=0.1)] * 3
+
+
 def test_what_others_have_charged_is_spent_too() -> None:
     attempts = [Attempt(failure=failed(), executor="a", cost=1.5) for _ in range(3)]
     told = trouble(*[one.failure for one in attempts], attempts=tuple(attempts))

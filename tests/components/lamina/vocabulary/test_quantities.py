@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from lamina.vocabulary import ConfigError, read_bytes, read_gibibytes, read_seconds
@@ -30,13 +32,13 @@ def test_a_number_has_the_unit_of_its_parameter() -> None:
     assert read_bytes(2, unit=2**30) == 2 * 2**30
 
 
-@pytest.mark.parametrize("value", ["", "soon", "5 parsecs", -1, True, float("nan")])
+@pytest.mark.parametrize("value", ["", "soon", "5 parsecs", -1, True, float("nan"), [], None])
 def test_a_duration_that_means_nothing_is_refused_by_name(value: float | str) -> None:
     with pytest.raises(ConfigError, match="walltime is"):
         read_seconds(value, what="walltime")
 
 
-@pytest.mark.parametrize("value", ["", "much", "5", "5 XB", -1, True])
+@pytest.mark.parametrize("value", ["", "much", "5", "5 XB", -1, True, [], None, math.inf])
 def test_memory_that_means_nothing_is_refused_by_name(value: float | str) -> None:
     with pytest.raises(ConfigError, match="memory is"):
         read_bytes(value, what="memory")

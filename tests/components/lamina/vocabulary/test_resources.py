@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from lamina.vocabulary import ConfigError, Resources
@@ -11,7 +13,16 @@ def test_memory_is_text_or_bytes() -> None:
     assert Resources(memory="2 GiB").memory == Resources(memory=2**31).memory
 
 
-@pytest.mark.parametrize("field", ["cores", "memory", "accelerators", "nodes", "ranks"])
-def test_less_than_nothing_is_refused(field: str) -> None:
+FIELDS = ["cores", "memory", "accelerators", "nodes", "ranks"]
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_none_means_that_the_task_does_not_care(field: str) -> None:
+    assert Resources(**{field: None}) == Resources()
+
+
+@pytest.mark.parametrize("value", [-1, "two", [], True, float("nan")])
+@pytest.mark.parametrize("field", FIELDS)
+def test_what_is_no_number_or_less_than_nothing_is_refused(field: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=field):
-        Resources(**{field: -1})
+        Resources(**{field: value})
