@@ -122,18 +122,30 @@ class Engine:
         """Executors have news of attempts."""
         graph = self.graph
         for item in news:
-            if isinstance(item, Started):
-                started = graph.started(item.attempt)
-                if started is not None:
-                    self._on_started(self.tasks[started])
-            elif item.failure is None:
-                self._on_value(item)
-            elif item.failure.cause is Cause.CANCELLED:
-                cancelled = graph.task_of(item.attempt)
-                if cancelled is not None:
-                    graph.end(cancelled, TaskState.CANCELLED)
-            else:
-                graph.failed(item.attempt, true_cause(item.failure))
+            try:
+                if isinstance(item, Started):
+                    started = graph.started(item.attempt)
+                    if started is not None:
+                        self._on_started(self.tasks[started])
+                elif item.failure is None:
+                    self._on_value(item)
+                elif item.failure.cause is Cause.CANCELLED:
+                    cancelled = graph.task_of(item.attempt)
+                    if cancelled is not None:
+                        graph.end(cancelled, TaskState.CANCELLED)
+                elif isinstance(item.failure.error, BaseException):
+                    graph.failed(item.attempt, true_cause(item.failure))
+                else:
+                    raise TypeError(f"{item.failure.error!r:.100} is no exception")
+            except Exception as fault:  # the news after it is of other tasks
+                self._on_nonsense(item, fault)
+
+    def _on_nonsense(self, item: News, fault: Exception) -> None:
+        """News that cannot be taken in ends the attempt, of which no other may come."""
+        _LOG.exception("an executor has said of an attempt what cannot be understood")
+        lost = ExecutorLost(f"its executor has said what cannot be understood: {fault}")
+        lost.__cause__ = fault
+        self.graph.failed(item.attempt, Failure(cause=Cause.EXECUTOR_LOST, error=lost))
 
     def _on_started(self, task: Task) -> None:
         limit = task.limit
@@ -240,27 +252,33 @@ class Engine:
                 self._resolve(identity, effect)
         elif isinstance(effect, Prepare):
             for identity in effect.tasks:
-                task = self.tasks.get(identity)
-                if task is not None:  # it may have ended since, in this very batch
-                    self._prepare(task)
+                self._go_on(identity, self._prepare)
         elif isinstance(effect, Launch):
             self._launch(effect)
         elif isinstance(effect, Consult):
-            task = self.tasks.get(effect.task)
-            if task is not None:
-                self._consult(task, effect.failure)
-        elif isinstance(effect, Joined | Staged):
-            task = self.tasks.get(effect.task)
-            if task is not None:
-                (self._end_join if isinstance(effect, Joined) else self._staged)(task)
+            failure = effect.failure
+            self._go_on(effect.task, lambda task: self._consult(task, failure))
+        elif isinstance(effect, Joined):
+            self._go_on(effect.task, self._end_join)
+        elif isinstance(effect, Staged):
+            self._go_on(effect.task, self._staged)
         elif isinstance(effect, Expire):
-            task = self.tasks.get(effect.task)
-            if task is not None:
-                self._expire(task)
+            self._go_on(effect.task, self._expire)
         else:
             executor = self._fleet.running.get(effect.executor)
             if executor is not None:
                 executor.cancel([effect.attempt])
+
+    def _go_on(self, identity: TaskId, act: Callable[[Task], None]) -> None:
+        """Do what is next for a task; where that cannot be done, it ends, and does not wait."""
+        task = self.tasks.get(identity)
+        if task is None:
+            return  # it may have ended since, in this very batch
+        try:
+            act(task)
+        except Exception as error:
+            _LOG.exception("the kernel could not go on with %s", task.described)
+            self.graph.end(identity, TaskState.FAILED, error=error)
 
     def _prepare(self, task: Task) -> None:
         spec = task.spec

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lamina.events import MemorySink
-from lamina.executors import NotStartedError, ThreadPoolExecutor
+from lamina.executors import NotStartedError, Outcome, ThreadPoolExecutor
 from lamina.kernel import Config, DataFlowKernel, Kernel, KernelFuture, TaskOptions, TaskSpec
 from lamina.retry_policy import Again, Decision, Retries, Trouble
 from lamina.vocabulary import (
@@ -23,6 +23,7 @@ from lamina.vocabulary import (
     DependencyError,
     Event,
     ExecutorLost,
+    Failure,
     File,
     FutureInArgumentsError,
     HasStarted,
@@ -410,6 +411,43 @@ def test_closing_resolves_everything(hand: HandExecutor, tmp_path: Path) -> None
     assert isinstance(waiting.exception(0), ClosedError)
     with pytest.raises(KernelClosedError):
         put(kernel, add, 1)
+
+
+@pytest.mark.parametrize(
+    "nonsense, says",
+    [
+        ("the text of a failure instead of one", "'str' object has no attribute 'cause'"),
+        (Failure(cause=Cause.WORKER_LOST, error=None), "None is no exception"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_task_of_which_an_executor_says_nonsense_fails_and_no_other_suffers(
+    kernel: DataFlowKernel, hand: HandExecutor, nonsense: Any, says: str
+) -> None:
+    well, ill = put(kernel, add, 1), put(kernel, add, 2)
+    attempts, (_, report) = [*hand.held], hand.held[next(iter(hand.held))]
+    hand.held.clear()
+    report([Outcome(attempts[1], failure=nonsense), Outcome(attempts[0], 2)])
+    assert well.result(WAIT) == 2
+    with pytest.raises(ExecutorLost, match=f"what cannot be understood: {says}"):
+        ill.result(WAIT)
+
+
+class Nameless:
+    """A policy that raises, and then again when it is to be named."""
+
+    def decide(self, _: object) -> Any:
+        raise ValueError("it cannot decide")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("it has no name")
+
+
+def test_a_task_with_which_the_kernel_cannot_go_on_ends(
+    kernel: DataFlowKernel, hand: HandExecutor
+) -> None:
+    future = put(kernel, add, 1, retry=Nameless())
+    hand.fail(WorkerLost("gone"))
+    assert isinstance(future.exception(WAIT), RuntimeError)
 
 
 class SlowToClose(HandExecutor):
