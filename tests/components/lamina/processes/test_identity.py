@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 from collections.abc import Iterator
@@ -77,3 +78,36 @@ def test_it_is_told_when_a_process_has_ended_and_only_then() -> None:
     assert has_ended(own_identity()._replace(started=1))
     assert not has_ended(own_identity()._replace(boot="elsewhere"))
     assert not has_ended(own_identity()._replace(namespace=1))
+
+
+def test_an_end_is_seen_although_python_does_not_know_the_call(
+    sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where it was built with the headers of an older Linux."""
+    monkeypatch.delattr(os, "pidfd_open")
+    name = _name(sleeper)
+    handle = watch(name)
+    assert handle is not None
+    assert not gone(handle)
+    sleeper.kill()
+    assert gone(handle, PATIENCE)
+    os.close(handle)
+    sleeper.wait()
+    with pytest.raises(ProcessLookupError):
+        watch(name)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EPERM])
+def test_where_the_system_cannot_watch_it_still_tells_who_has_ended(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(pid: int) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    mine = own_identity()
+    assert watch(mine) is None
+    assert not has_ended(mine)
+    with pytest.raises(ProcessLookupError):
+        watch(mine._replace(started=1))
+    assert has_ended(mine._replace(started=1))
