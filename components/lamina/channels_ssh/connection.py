@@ -31,6 +31,8 @@ from lamina.channels_ssh.targets import Target
 __all__ = ["Connection", "Route", "hang_up"]
 
 SESSIONS = 8  # at a time; sshd allows ten by default, and ends of commands need one more
+MAKING_ROOM = 3.0  # seconds; for a host, a session lasts until its process has ended
+ROOM_PAUSE = 0.05  # seconds between two attempts to open one in that time
 ANSWERING = 300.0  # seconds that somebody may take to answer questions
 KEY_KINDS = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}  # which a host proves in other words
 FORWARDING = 30.0  # seconds that the host has to listen at a port
@@ -119,18 +121,26 @@ class Connection:
             ChannelError: There is none.
         """
         until = time.monotonic() + timeout
+        room_until = min(until, time.monotonic() + MAKING_ROOM)
         again = True
         while True:
             transport = self.transport()
+            asked = time.monotonic()
             try:
                 return transport.open_session(timeout=timeout)
-            except paramiko.ChannelException as error:  # it lives, and refuses
-                raise ConnectionFailed("opening a session", _said(error)) from error
             except (paramiko.SSHException, EOFError, OSError) as error:
+                now = time.monotonic()
+                # Of several that are refused at once, paramiko tells but one that it was that.
+                silent = now - asked >= timeout
+                refused = transport.is_active() and not silent
+                if refused and now < room_until:
+                    time.sleep(ROOM_PAUSE)
+                    continue
+                if not refused:
+                    self.give_up(transport)
                 # A connection that has just been found broken is made again, but once only: a
                 # host that hangs up on each session is not to be logged in to again and again.
-                self.give_up(transport)
-                if not again or time.monotonic() >= until:
+                if refused or not again or now >= until:
                     raise ConnectionFailed("opening a session", _said(error)) from error
                 again = False
 

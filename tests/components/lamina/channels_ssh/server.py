@@ -94,6 +94,7 @@ class Door(paramiko.ServerInterface):
         if kind == "session" and self.server.sessions_left != 0:
             self.server.sessions_left -= 1
             return paramiko.OPEN_SUCCEEDED
+        self.server.refusals += 1
         return paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
@@ -341,6 +342,7 @@ class Server:
         self.hangs_up_at = 0
         self.jumps: list[tuple[str, int]] = []
         self.sessions_left = -1
+        self.refusals = 0
         self.drops_sessions = False
         self.refuses_commands = False
         self.login_shell = ""

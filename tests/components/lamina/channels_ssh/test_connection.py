@@ -180,6 +180,32 @@ def test_a_session_that_is_refused_leaves_the_connection_alone(server: Server) -
     assert server.logins == 1
 
 
+def test_sessions_that_are_refused_for_a_moment_cost_nothing(server: Server) -> None:
+    """As by OpenSSH's server, which counts one that was closed until its process has ended."""
+    channel = server.channel()
+    statuses: list[int] = []
+
+    def run(*command: str) -> threading.Thread:
+        def once() -> None:
+            statuses.append(channel.run(command, timeout=PATIENCE).status)
+
+        thread = threading.Thread(target=once)
+        thread.start()
+        return thread
+
+    threads = [run("sh", "-c", "until [ -e go ]; do sleep 0.01; done")]
+    until(lambda: server.processes)
+    server.sessions_left = 0
+    threads += [run("true") for _ in range(7)]
+    until(lambda: server.refusals > 20)
+    server.sessions_left = -1
+    (server.home / "go").touch()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert statuses == [0] * 8
+    assert server.logins == 1
+
+
 def test_a_host_that_hangs_up_on_each_session_is_not_logged_in_to_again_and_again(
     server: Server,
 ) -> None:
