@@ -6,14 +6,17 @@ any).
 It says in one line of JSON where it listens, and ends when its stdin does.
 """
 
+import errno
 import json
 import socket
 import subprocess
 import sys
 import threading
+import time
 
 BLOCK = 2**16  # bytes
 PATIENCE = 10.0  # seconds
+PAUSE = 0.1  # seconds between two looks whether there is room for another connection
 
 
 def relay(target: int, port: int) -> None:
@@ -47,9 +50,15 @@ def serve(listener: socket.socket, target: int) -> None:
     while True:
         try:
             near, _ = listener.accept()
-        except OSError:
-            return  # it was closed
-        threading.Thread(target=carry, args=(near, target), daemon=True).start()
+        except OSError as error:
+            if error.errno in (errno.EBADF, errno.EINVAL):
+                return  # it was closed
+            time.sleep(PAUSE)  # there are no more files to be had: it waits for others to go
+            continue
+        try:
+            threading.Thread(target=carry, args=(near, target), daemon=True).start()
+        except RuntimeError:  # nor threads
+            near.close()
 
 
 def carry(near: socket.socket, target: int) -> None:

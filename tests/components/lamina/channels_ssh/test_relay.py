@@ -1,13 +1,14 @@
 import inspect
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,35 @@ def test_where_nobody_listens_the_connection_ends() -> None:
         free = int(held.getsockname()[1])
     with relaying(free) as (_, said):
         assert said_back("127.0.0.1", said["port"], b"") == b""
+
+
+def test_more_connections_than_it_may_have_files_wait_for_others_to_go() -> None:
+    with ExitStack() as held, socket.create_server(("127.0.0.1", 0)) as target:
+        target.settimeout(PATIENCE)
+        process, said = held.enter_context(relaying(target.getsockname()[1]))
+        there = ("127.0.0.1", said["port"])
+        with ExitStack() as others:
+            for _ in range(3):
+                others.enter_context(socket.create_connection(there))
+                others.enter_context(target.accept()[0])
+            most = max(map(int, os.listdir(f"/proc/{process.pid}/fd"))) + 1
+            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (most, most))
+            others.enter_context(socket.create_connection(there)).sendall(b"there is no room")
+            tick = threading.Event()
+            tick.wait(0.1)  # only so that a relay that gives up has the time to do so
+        target.settimeout(None)
+        threading.Thread(target=echo, args=(target,), daemon=True).start()
+        end = time.monotonic() + PATIENCE
+        while not is_said_back(*there, b"words"):
+            assert time.monotonic() < end
+        target.shutdown(socket.SHUT_RDWR)
+
+
+def is_said_back(host: str, port: int, words: bytes) -> bool:
+    try:
+        return said_back(host, port, words) == words
+    except ConnectionError:  # there was no room yet; who is in earnest comes again
+        return False
 
 
 def test_a_host_is_found_by_its_addresses_then_its_name_and_by_itself() -> None:
