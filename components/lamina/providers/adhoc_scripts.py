@@ -43,7 +43,7 @@ CANCEL = (
 for place; do
     [[ -f $place/pid ]] || continue
     read -r pid start < "$place/pid"
-    end "$pid" "$start"
+    end "$pid" "$start" "$pid"
 done
 true
 """

@@ -23,24 +23,29 @@ END = (
     STARTED
     + """
 below() {
-    local -A up; local file stat pid at
+    local -A up of
+    local file stat pid at
     for file in /proc/[0-9]*/stat; do
         { read -r stat < "$file"; } 2>/dev/null || continue
         pid=${stat%% *} stat=(${stat##*) })
-        up[$pid]=${stat[1]}
+        up[$pid]=${stat[1]} of[$pid]=${stat[3]}
     done
     for pid in "${!up[@]}"; do
         at=$pid
         while [[ -n ${up[$at]:-} && $at != "$1" ]]; do at=${up[$at]}; done
-        [[ $at == "$1" && $pid != "$1" ]] && echo "$pid"
+        [[ $at == "$1" || ( -n $2 && ${of[$pid]} == "$2" ) ]] && [[ $pid != "$1" ]] && echo "$pid"
     done
 }
 end() {
-    local pid=$1 start=$2 one mark turn left
-    [[ $(started "$pid") == "$start" ]] || return 0
+    local pid=$1 start=$2 session=${3:-} one at mark turn left
+    local marks=() now=$(started "$pid")
+    # Somebody else has its number by now.
+    [[ -z $now || $now == "$start" ]] || return 0
     # What leaves the session, and whose parent ends, could not be found afterwards.
-    local marks=("$pid:$start")
-    for one in $(below "$pid"); do marks+=("$one:$(started "$one")"); done
+    for one in $pid $(below "$pid" "$session"); do
+        at=$(started "$one")
+        (( ${at:-0} >= ${start:-0} )) && [[ -n $at ]] && marks+=("$one:$at")
+    done
     for mark in "${marks[@]}"; do kill -TERM "${mark%%:*}" 2>/dev/null; done
     for turn in $(seq 50); do
         left=
@@ -56,7 +61,8 @@ end() {
 )
 """A function: end process ``$1``, which began at ``$2``, and all below it, and wait for that.
 
-SIGTERM, and SIGKILL 2 s later.
+SIGTERM, and SIGKILL 2 s later. With ``$3`` also what is in that session, which may be all that
+is left of it.
 """
 
 GUARD = (

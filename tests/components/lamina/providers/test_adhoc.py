@@ -10,6 +10,7 @@ import pytest
 
 from lamina.blocks import BlockKeeper, SubmitBlock, Work
 from lamina.channels import ChannelError, CommandLost, Completed, LocalChannel
+from lamina.processes import alive
 from lamina.providers import (
     TERMINAL_STATES,
     AdHocProvider,
@@ -283,6 +284,20 @@ def test_a_block_that_was_killed_had_no_time_to_say_how(tmp_path: Path, places: 
     status = reaches(mine, job)
     assert (status.state, status.exit_code) == (JobState.FAILED, None)
     assert "it was killed on host 0, this one" in status.reason
+
+
+@pytest.mark.parametrize("way", ["kill -9 $$", "exit 3"])
+def test_what_an_ended_block_has_left_running_is_ended_before_the_next_one(
+    tmp_path: Path, way: str
+) -> None:
+    """However stubborn it is, and also where the script had no time to tell it to end."""
+    mine = AdHocProvider(channels=[LocalChannel()])
+    left = f"(trap '' TERM; echo $BASHPID > {tmp_path}/left; sleep 60; sleep 60) &"
+    job = mine.submit(
+        request(tmp_path, f"{left}\nuntil [ -s {tmp_path}/left ]; do sleep 0.01; done\n{way}")
+    )
+    assert reaches(mine, job).state is JobState.FAILED
+    assert not alive(int((tmp_path / "left").read_text()))
 
 
 def test_as_many_blocks_as_hosts_unless_something_else_is_said() -> None:
