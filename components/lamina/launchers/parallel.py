@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from lamina.launchers.shell import NODES, copy, finished, without_braces
+from lamina.launchers.shell import ALPS, MPI, NODES, SLURM, copy, finished, without_braces
 from lamina.vocabulary import ConfigError
 
 __all__ = [
@@ -55,7 +55,7 @@ class SrunLauncher:
         text = (
             f"srun --ntasks={copies} --ntasks-per-node={tasks_per_node} --nodes={nodes_per_block} "
             f"--cpu-bind=none --kill-on-bad-exit=0 --wait=0 --label {_space(self.overrides)}"
-            f"{copy(command)}"
+            f"{copy(command, SLURM)}"
         )
         return finished(self.debug, text)
 
@@ -86,7 +86,7 @@ trap 'rm -f "$lamina_hosts"' EXIT
 lamina_nodes | awk '{{ for (n = 0; n < {tasks_per_node}; n++) print }}' > "$lamina_hosts"
 {_spread(tasks_per_node)}
 mpiexec {self.bind_cmd} none -n {copies} --hostfile "$lamina_hosts" \
-{_space(self.overrides)}{copy(command)}"""
+{_space(self.overrides)}{copy(command, MPI)}"""
         return finished(self.debug, text)
 
 
@@ -109,7 +109,7 @@ class MpiRunLauncher:
         text = f"""\
 export OMPI_MCA_hwloc_base_binding_policy="${{OMPI_MCA_hwloc_base_binding_policy:-none}}"
 {_spread(tasks_per_node)}
-mpirun -np {copies} {_space(self.overrides)}{copy(command, self.bash_location)}"""
+mpirun -np {copies} {_space(self.overrides)}{copy(command, MPI, self.bash_location)}"""
         return finished(self.debug, text)
 
 
@@ -127,7 +127,9 @@ class AprunLauncher:
             ConfigError: No copy was asked for.
         """
         copies = _copies(tasks_per_node, nodes_per_block)
-        text = f"aprun -n {copies} -N {tasks_per_node} {_space(self.overrides)}{copy(command)}"
+        text = (
+            f"aprun -n {copies} -N {tasks_per_node} {_space(self.overrides)}{copy(command, ALPS)}"
+        )
         return finished(self.debug, text)
 
 
@@ -145,7 +147,7 @@ class JsrunLauncher:
             ConfigError: No copy was asked for.
         """
         copies = _copies(tasks_per_node, nodes_per_block)
-        text = f"jsrun -n {copies} -r {tasks_per_node} {_space(self.overrides)}{copy(command)}"
+        text = f"jsrun -n {copies} -r {tasks_per_node} {_space(self.overrides)}{copy(command, MPI)}"
         return finished(self.debug, text)
 
 

@@ -2,8 +2,9 @@
 
 import base64
 import shlex
+from collections.abc import Sequence
 
-__all__ = ["NODES", "copy", "finished", "one_command", "without_braces"]
+__all__ = ["ALPS", "MPI", "NODES", "SLURM", "copy", "finished", "one_command", "without_braces"]
 
 NODES = """\
 lamina_nodes() {
@@ -21,13 +22,23 @@ lamina_nodes() {
 }"""
 """Defines ``lamina_nodes``, which prints the names of the job's nodes, each once."""
 
-# Whatever starts the copies numbers them, in a variable of its own.
-_RANKS = ("SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "ALPS_APP_PE")
+# Whatever starts the copies numbers them, in a variable of its own. Its own comes first, for a
+# batch job may have those of others: Slurm says in the script, too, that it is number 0.
+SLURM = ("SLURM_PROCID",)
+MPI = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
+ALPS = ("ALPS_APP_PE",)
 
 
-def copy(command: str, bash: str = "/bin/bash") -> str:
-    """One word after another: a bash that runs the command and knows its number."""
-    return f"{bash} -c {shlex.quote(_numbered(command))}"
+def copy(command: str, own: Sequence[str], bash: str = "/bin/bash") -> str:
+    """One word after another: a bash that runs the command and knows its number.
+
+    ``own`` are the variables of what starts the copies.
+    """
+    names = dict.fromkeys((*own, *SLURM, *MPI, *ALPS))
+    rank = "0"
+    for name in reversed(names):
+        rank = f"${{{name}:-{rank}}}"
+    return f"{bash} -c {shlex.quote(_numbered(command, rank))}"
 
 
 def one_command(command: str) -> str:
@@ -46,14 +57,12 @@ def one_command(command: str) -> str:
 
 def without_braces(command: str) -> str:
     """The same for GNU parallel, which would replace braces, as one word."""
-    text = base64.b64encode(f"{_numbered(command)}\n".encode()).decode()
+    numbered = _numbered(command, "$((${PARALLEL_SEQ:-1} - 1))")
+    text = base64.b64encode(f"{numbered}\n".encode()).decode()
     return shlex.quote(f'/bin/bash -c "$(echo {text} | base64 --decode)"')
 
 
-def _numbered(command: str) -> str:
-    rank = "$((${PARALLEL_SEQ:-1} - 1))"
-    for name in reversed(_RANKS):
-        rank = f"${{{name}:-{rank}}}"
+def _numbered(command: str, rank: str) -> str:
     return f'export LAMINA_RANK="{rank}"\n{command}'
 
 

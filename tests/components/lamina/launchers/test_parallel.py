@@ -18,6 +18,7 @@ from lamina.launchers import (
     SrunLauncher,
 )
 from lamina.vocabulary import ConfigError
+from tests.fakes.launching import install
 
 ALL: list[tuple[Callable[..., Launcher], str]] = [
     (AprunLauncher, "aprun"),
@@ -72,6 +73,17 @@ def test_the_exit_status_is_kept(
 def test_the_command_arrives_as_it_was(make: Callable[..., Launcher], name: str) -> None:
     command = "x='a  b'\necho \"it's $x {} {#} %\" | cat"
     assert bash(make()(command, 2, 2)).stdout == "it's a  b {} {#} %\n"
+
+
+@pytest.mark.parametrize("make, name", ALL, ids=[name for _, name in ALL])
+def test_copies_know_their_numbers_also_where_the_batch_script_has_one(
+    make: Callable[..., Launcher], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slurm numbers the script itself, and copies that others start inherit that."""
+    install(tmp_path)
+    monkeypatch.setenv("SLURM_PROCID", "0")
+    said = bash(make()("echo $LAMINA_RANK", 1, 3)).stdout
+    assert sorted(said.split()) == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize(

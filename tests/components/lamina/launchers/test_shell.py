@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from lamina.launchers.shell import NODES, copy, finished, one_command, without_braces
+from lamina.launchers.shell import (
+    ALPS,
+    MPI,
+    NODES,
+    SLURM,
+    copy,
+    finished,
+    one_command,
+    without_braces,
+)
 
 
 def run(text: str, **env: str) -> "subprocess.CompletedProcess[str]":
@@ -24,25 +33,33 @@ def test_any_text_reaches_the_copy_as_it_is(seed: int) -> None:
     odd = "".join(chance.choices("ab '\"\\$`{}#%*?!&|;<>()~\t\n", k=40))
     command = f"printf %s {subprocess.list2cmdline(['x'])}; cat <<'END'\n{odd}\nEND"
     expected = run(command).stdout
-    assert run(copy(command)).stdout == expected
+    assert run(copy(command, SLURM)).stdout == expected
     # What GNU parallel is given goes through one more shell.
     assert run(f"bash -c {without_braces(command)}").stdout == expected
     assert not set("{}") & set(without_braces(command))
 
 
 @pytest.mark.parametrize(
-    "env, rank",
+    "own, env, rank",
     [
-        ({"SLURM_PROCID": "3", "PMI_RANK": "1"}, "3"),
-        ({"OMPI_COMM_WORLD_RANK": "2"}, "2"),
-        ({"PMI_RANK": "4"}, "4"),
-        ({"PARALLEL_SEQ": "1"}, "0"),
-        ({}, "0"),
+        (SLURM, {"SLURM_PROCID": "3", "PMI_RANK": "1"}, "3"),
+        (MPI, {"SLURM_PROCID": "3", "PMI_RANK": "1"}, "1"),
+        (MPI, {"OMPI_COMM_WORLD_RANK": "2"}, "2"),
+        (MPI, {"SLURM_PROCID": "3"}, "3"),
+        (ALPS, {"ALPS_APP_PE": "5", "SLURM_PROCID": "3"}, "5"),
+        (SLURM, {}, "0"),
     ],
 )
-def test_a_copy_knows_its_number(env: dict[str, str], rank: str) -> None:
-    assert run(copy("echo $LAMINA_RANK"), **env).stdout == f"{rank}\n"
-    assert run(f"bash -c {without_braces('echo $LAMINA_RANK')}", **env).stdout == f"{rank}\n"
+def test_a_copy_knows_its_number(own: tuple[str, ...], env: dict[str, str], rank: str) -> None:
+    assert run(copy("echo $LAMINA_RANK", own), **env).stdout == f"{rank}\n"
+
+
+@pytest.mark.parametrize(
+    "env, rank", [({"PARALLEL_SEQ": "2", "SLURM_PROCID": "0"}, "1"), ({}, "0")]
+)
+def test_a_copy_of_gnu_parallel_knows_its_number(env: dict[str, str], rank: str) -> None:
+    text = without_braces("echo $LAMINA_RANK")
+    assert run(f"bash -c {text}", **env).stdout == f"{rank}\n"
 
 
 @pytest.mark.parametrize(
