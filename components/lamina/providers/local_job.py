@@ -90,7 +90,8 @@ class LocalJob:
 
     def _finish(self) -> None:
         while time.monotonic() < self._kill_at:
-            if self.look().state.terminal:
+            # Its end may be seen by a look that comes too late to wait for what is left.
+            if self.look().state.terminal and not self._left():
                 return
             time.sleep(_PAUSE)
         left = self._left()

@@ -120,3 +120,22 @@ def test_who_watches_ends_with_the_script_and_is_not_waited_for_by_it(tmp_path: 
     until(lambda: job.look().state.terminal)
     assert job.look().exit_code == 3
     assert of_session(job.pid) == []
+
+
+def test_what_has_left_the_session_is_killed_however_late_the_end_is_seen(tmp_path: Path) -> None:
+    script, away = tmp_path / "x.sh", tmp_path / "away"
+    script.write_text(
+        f"setsid bash -c \"trap '' TERM; echo \\$\\$ > {away}; sleep 100; sleep 100\" &\nwait\n"
+    )
+    job = start(script, stdout=tmp_path / "out", stderr=tmp_path / "err")
+    until(lambda: away.exists() and away.read_text())
+    stubborn = int(away.read_text())
+    try:
+        job.cancel()
+        until(lambda: time.monotonic() > job._kill_at - 0.1)
+        with job._lock:  # whoever looks now has its turn when the time is over
+            until(lambda: time.monotonic() > job._kill_at)
+        until(lambda: not alive(stubborn))
+        until(lambda: job.look().state is JobState.CANCELLED)
+    finally:
+        kill_session(stubborn)
