@@ -120,6 +120,8 @@ class LocalJob:
         except ChildProcessError:  # something else in this program waits for all children
             if alive(self.pid, self._started):
                 return
+            if start_time(self.pid) is None:  # else the number, and a session, is another's by now
+                kill_session(self.pid)
             self._ended = self._from_file()
             return
         self._ended = self._status(status)

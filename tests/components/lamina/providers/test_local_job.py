@@ -16,11 +16,12 @@ from lamina.providers.local_job import start
 
 def test_the_end_is_told_although_somebody_else_waited(tmp_path: Path) -> None:
     script = tmp_path / "x.sh"
-    script.write_text(f"trap 'echo 4 > {tmp_path}/x.ec' EXIT; exit 4\n")
+    script.write_text(f"trap 'echo 4 > {tmp_path}/x.ec' EXIT; sleep 100 & exit 4\n")
     job = start(script, stdout=tmp_path / "out", stderr=tmp_path / "err")
     os.waitpid(job.pid, 0)  # as a program that waits for all its children does
     status = job.look()
     assert status == JobStatus(state=JobState.FAILED, reason="exit status 4", exit_code=4)
+    assert of_session(job.pid) == []  # neither what it has left running, nor who watches
 
 
 def test_an_end_that_nobody_can_tell_is_a_failure(tmp_path: Path) -> None:
