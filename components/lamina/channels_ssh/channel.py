@@ -227,11 +227,28 @@ class SSHChannel:
         return Route((*hops, target), shown, self.connect_timeout, self.keep_alive)
 
     def _complaints(self) -> list[str]:
-        says = []
+        texts: Mapping[str, Any] = {
+            "hostname": self.hostname,
+            "username": self.username or "",
+            "password": self.password or "",
+            "script_dir": self.script_dir,
+            "passphrase": self.passphrase or "",
+            "proxy_jump": self.proxy_jump or "",
+            "python": self.python,
+        }
+        says = [
+            # Not its value, which may be a secret.
+            f"{name} is of type {type(value).__name__}; it must be text"
+            for name, value in texts.items()
+            if not isinstance(value, str)
+        ]
+        if says:
+            return says
         if not self.hostname.strip() or self.hostname.startswith("-"):
             says.append(f"hostname is {self.hostname!r}; it must be the name of a host")
-        if self.port is not None and not 0 < self.port < PORTS:
-            says.append(f"port is {self.port!r}; a port is between 1 and {PORTS - 1}")
+        port: Any = self.port
+        if port is not None and not (type(port) is int and 0 < port < PORTS):
+            says.append(f"port is {port!r}; a port is a number between 1 and {PORTS - 1}")
         if self.tunnel not in TUNNELS:
             says.append(f"tunnel is {self.tunnel!r}; it must be one of {', '.join(TUNNELS)}")
         prompt: Any = self.prompt
@@ -245,9 +262,10 @@ class SSHChannel:
             )
             if not value > 0
         ]
+        names: Sequence[Any] = list(self.envs)
         says += [
             f"envs has {name!r}, which is no name that a variable can have"
-            for name in self.envs
-            if not _VARIABLE.fullmatch(name)
+            for name in names
+            if not (isinstance(name, str) and _VARIABLE.fullmatch(name))
         ]
         return says

@@ -215,7 +215,8 @@ class Connection:
         except BaseException as error:
             if transport is not None:
                 _shut(transport)
-            if isinstance(error, paramiko.SSHException | EOFError | OSError):
+            # UnicodeError: no name of a host looks like that.
+            if isinstance(error, paramiko.SSHException | EOFError | OSError | UnicodeError):
                 raise ConnectionFailed(what, _said(error)) from error
             raise
         return transport

@@ -31,6 +31,12 @@ def test_secrets_are_not_shown() -> None:
     [
         ({"hostname": ""}, "hostname is ''"),
         ({"hostname": "-oProxyCommand=x"}, "must be the name of a host"),
+        ({"hostname": None}, "hostname is of type NoneType"),
+        ({"password": b"secret"}, "password is of type bytes; it must be text"),
+        ({"script_dir": 5}, "script_dir is of type int"),
+        ({"port": "22"}, "port is '22'"),
+        ({"port": True}, "port is True"),
+        ({"envs": {1: "1"}}, "envs has 1"),
         ({"port": 0}, "between 1 and 65535"),
         ({"port": 70000}, "between 1 and 65535"),
         ({"tunnel": "bridge"}, "relay, gateway, loopback"),

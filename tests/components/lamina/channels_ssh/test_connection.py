@@ -1,3 +1,4 @@
+import os
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ from lamina.channels_ssh import (
     AuthenticationFailed,
     ConnectionFailed,
     HostKeyRefused,
+    SSHChannel,
     UnknownHostKey,
 )
 from tests.components.lamina.channels_ssh.server import PATIENCE, Server, until
@@ -55,6 +57,12 @@ def test_a_host_that_does_not_listen_is_a_connection_that_failed(server: Server)
     server.stop()
     with pytest.raises(ConnectionFailed, match="refused"):
         server.channel().run(["true"], timeout=PATIENCE)
+
+
+def test_a_name_that_no_host_can_have_is_a_connection_that_failed() -> None:
+    for name in ("a..b", "a" * 64):
+        with pytest.raises(ConnectionFailed, match=name):
+            SSHChannel(name, config_file=os.devnull).run(["true"], timeout=PATIENCE)
 
 
 def test_one_that_listens_and_says_nothing_is_given_up(server: Server) -> None:
