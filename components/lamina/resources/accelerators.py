@@ -1,10 +1,10 @@
 """How a process is told which accelerators are its own: by environment variables."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from lamina.vocabulary import ConfigError
 
-__all__ = ["FAMILIES", "check_accelerators", "names_of", "visibility"]
+__all__ = ["FAMILIES", "check_accelerators", "names_of", "seen_in", "visibility"]
 
 FAMILIES = ("cuda", "rocm", "level_zero")
 
@@ -31,9 +31,27 @@ def check_accelerators(given: object) -> None:
     raise ConfigError(msg)
 
 
-def names_of(given: int | Sequence[str]) -> tuple[str, ...]:
-    """Their names, one for each worker: a name that stands there twice is shared by two."""
-    return tuple(map(str, range(given))) if isinstance(given, int) else tuple(given)
+def names_of(given: int | Sequence[str], seen: Sequence[str] = ()) -> tuple[str, ...]:
+    """Their names, one for each worker: a name that stands there twice is shared by two.
+
+    A number stands for the first of those that are ``seen``, if they are enough.
+    """
+    if not isinstance(given, int):
+        return tuple(given)
+    return tuple(seen[:given] if len(seen) >= given else map(str, range(given)))
+
+
+def seen_in(env: Mapping[str, str], families: Collection[str]) -> tuple[str, ...]:
+    """Those that a process with this environment sees; empty where it sees whatever is there.
+
+    A batch system may give a job some of a node's accelerators by nothing else.
+    """
+    for family in FAMILIES:
+        if family in families or not families:
+            names = (name.strip() for name in env.get(_VARIABLES[family], "").split(","))
+            if seen := tuple(dict.fromkeys(name for name in names if name)):
+                return seen
+    return ()
 
 
 def visibility(names: Sequence[str], families: Collection[str]) -> dict[str, str]:

@@ -1,11 +1,17 @@
 """``NodeBinder``: the cores, memory and accelerators of one node."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import attrs
 
-from lamina.resources.accelerators import FAMILIES, check_accelerators, names_of, visibility
+from lamina.resources.accelerators import (
+    FAMILIES,
+    check_accelerators,
+    names_of,
+    seen_in,
+    visibility,
+)
 from lamina.resources.affinity import (
     check_affinity,
     cores_of_workers,
@@ -104,7 +110,8 @@ class NodeBinder:
             ConfigError: ``cpu_affinity`` names cores that the node has not.
         """
         self._node = node
-        named = names_of(self.available_accelerators)
+        seen = seen_in(node.env, self._families(node))
+        named = names_of(self.available_accelerators, seen)
         limits = []
         if node.most_workers is None or self.cores_per_worker != 1:
             limits.append(int(len(node.cores) / self.cores_per_worker + _DUST))
@@ -194,6 +201,9 @@ class NodeBinder:
             and (self._pins is None or self._pins.leave_room(wanted.cores, pins))
         )
 
+    def _families(self, node: NodeFacts) -> Collection[str]:
+        return node.devices if self.accelerator_family is None else {self.accelerator_family}
+
     def _core_due(self, place: int) -> float:
         """Never more than its part of what there is, so that all places can be served at once."""
         return min(self.cores_per_worker, self._total.cores / self._total.workers)
@@ -245,10 +255,7 @@ class NodeBinder:
         env: dict[str, str] = {}
         if self._names and (devices or taken is not None):
             # A task that asked for something, but for no accelerator, is to see none.
-            families = (
-                node.devices if self.accelerator_family is None else {self.accelerator_family}
-            )
-            env = visibility([self._names[n] for n, _ in devices], families)
+            env = visibility([self._names[n] for n, _ in devices], self._families(node))
         cpus = tuple(sorted(self._order[n] for n, _ in pins)) or None
         threads = len(cpus) if cpus else int(taken.cores) if taken and not taken.due else 0
         if threads and "OMP_NUM_THREADS" not in node.env:

@@ -1,6 +1,6 @@
 import pytest
 
-from lamina.resources.accelerators import check_accelerators, names_of, visibility
+from lamina.resources.accelerators import check_accelerators, names_of, seen_in, visibility
 from lamina.vocabulary import ConfigError
 
 
@@ -8,6 +8,28 @@ def test_a_number_stands_for_as_many_names() -> None:
     assert names_of(3) == ("0", "1", "2")
     assert names_of(["a", "a"]) == ("a", "a")
     assert names_of(()) == ()
+
+
+def test_a_number_stands_for_those_that_may_be_seen() -> None:
+    assert names_of(2, ("4", "5", "6")) == ("4", "5")
+    assert names_of(2, ("4",)) == ("0", "1")
+    assert names_of(["a"], ("4",)) == ("a",)
+
+
+@pytest.mark.parametrize(
+    "env, families, seen",
+    [
+        ({"CUDA_VISIBLE_DEVICES": "2, 3,3"}, {"cuda"}, ("2", "3")),
+        ({"CUDA_VISIBLE_DEVICES": "2", "ROCR_VISIBLE_DEVICES": "1"}, {"rocm"}, ("1",)),
+        ({"ROCR_VISIBLE_DEVICES": "1"}, (), ("1",)),
+        ({"CUDA_VISIBLE_DEVICES": ""}, {"cuda"}, ()),
+        ({}, (), ()),
+    ],
+)
+def test_what_a_process_sees_is_in_its_environment(
+    env: dict[str, str], families: set[str], seen: tuple[str, ...]
+) -> None:
+    assert seen_in(env, families) == seen
 
 
 @pytest.mark.parametrize("given", [-1, "01", True, [""], [0], None, 1.5])

@@ -141,6 +141,12 @@ def test_each_place_has_an_accelerator() -> None:
     ]
 
 
+def test_a_number_of_accelerators_means_those_that_the_batch_system_has_given() -> None:
+    facts = node(env={"CUDA_VISIBLE_DEVICES": "2,3"}, devices=frozenset({"cuda"}))
+    binder = on(facts, available_accelerators=2)
+    assert [binder.at_place(n).env["CUDA_VISIBLE_DEVICES"] for n in (0, 1)] == ["2", "3"]
+
+
 def test_the_family_is_that_of_the_node_unless_it_was_said() -> None:
     binder = on(node(devices=frozenset({"rocm"})), available_accelerators=1)
     assert binder.at_place(0).env == {"ROCR_VISIBLE_DEVICES": "0"}
