@@ -1,13 +1,15 @@
 """Hands connections from a host's network on to a port that only the host itself may reach.
 
 This file is not imported where it runs: its text is given to the Python of that host, which
-may be 3.6 and needs nothing of ours, with the port to hand on to and the one to listen at (0 for
-any).
-It says in one line of JSON where it listens, and ends when its stdin does.
+may be 3.6 and needs nothing of ours, with the port to hand on to, the one to listen at (0 for
+any), and which process had that before: the host may not know yet that its connection broke.
+It says in one line of JSON where it listens and who it is, and ends when its stdin does.
 """
 
 import errno
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -19,13 +21,15 @@ PATIENCE = 10.0  # seconds
 PAUSE = 0.1  # seconds between two looks whether there is room for another connection
 
 
-def relay(target: int, port: int) -> None:
+def relay(target: int, port: int, before: int = 0, began: str = "") -> None:
     """Listen, say where, and serve until stdin ends."""
+    take_over(before, began)
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("", port))
     listener.listen(1024)
     said = {"hosts": hosts(), "port": listener.getsockname()[1]}
+    said.update(pid=os.getpid(), began=began_at(os.getpid()))
     sys.stdout.write(json.dumps(said) + "\n")
     sys.stdout.flush()
     threading.Thread(target=serve, args=(listener, target), daemon=True).start()
@@ -43,6 +47,27 @@ def hosts() -> "list[str]":
     # The addresses of one link only lead nobody here.
     found = [one for one in found if ":" not in one and not one.startswith("127.")]
     return [*found, socket.gethostname(), "127.0.0.1"]
+
+
+def take_over(pid: int, began: str) -> None:
+    """End a relay that may still listen, and wait for its end."""
+    until = time.monotonic() + PATIENCE
+    while began and began_at(pid) == began and time.monotonic() < until:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except OSError:
+            pass  # it has just ended
+        time.sleep(0.01)
+
+
+def began_at(pid: int) -> str:
+    """When a process began, which tells it from others of its number; empty if it has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            state, *fields = file.read().rpartition(b")")[2].decode().split()
+        return "" if state in "ZX" else fields[18]
+    except (OSError, ValueError, IndexError):
+        return ""
 
 
 def serve(listener: socket.socket, target: int) -> None:
@@ -95,4 +120,4 @@ def pump(source: socket.socket, sink: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    relay(int(sys.argv[1]), int(sys.argv[2]))
+    relay(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

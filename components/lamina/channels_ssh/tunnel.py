@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import attrs
 import paramiko
@@ -43,6 +44,8 @@ class _Way:
     forward: Forward | None = None
     transport: paramiko.Transport | None = None
     relay: paramiko.Channel | None = None
+    process: tuple[int, str] = (0, "")
+    """The relay's pid, and when it began."""
 
 
 class Tunnel:
@@ -88,11 +91,13 @@ class Tunnel:
     def _open(self, way: _Way) -> None:
         if not _listens(way):
             bind = "" if self._kind == "gateway" else LOOPBACK
-            transport, port = self._connection.request_forward(bind, way.listening, self._arrived)
+            # A host that does not know yet that a connection broke goes on listening for it. Of
+            # the relay's port nobody else knows, so it may be another.
+            port = 0 if self._kind == "relay" else way.listening
+            transport, port = self._connection.request_forward(bind, port, self._arrived)
             way.transport, way.listening = transport, port
         if self._kind == "relay":
-            wanted = way.forward.port if way.forward else 0
-            way.relay, way.forward = self._start_relay(way.listening, wanted)
+            self._start_relay(way)
         elif way.forward is None:
             named = self._named() if self._kind == "gateway" else ()
             way.forward = Forward((*named, LOOPBACK), way.listening)
@@ -104,21 +109,24 @@ class Tunnel:
         # The addresses of one link only lead nobody there.
         return tuple(one for one in done.stdout.split() if ":" not in one)
 
-    def _start_relay(self, target: int, wanted: int) -> tuple[paramiko.Channel, Forward]:
+    def _start_relay(self, way: _Way) -> None:
         text = Path(__file__).with_name("relay.py").read_text(encoding="utf-8")
-        words = [self._python, "-c", text, str(target), str(wanted)]
+        wanted = way.forward.port if way.forward else 0
+        words = [self._python, "-c", text, *map(str, (way.listening, wanted, *way.process))]
         session = self._connection.open_session(PATIENCE)
         with ExitStack() as undo:
             undo.callback(hang_up, session)
             session.settimeout(PATIENCE)
             try:
                 session.exec_command(f"exec {shlex.join(words)}")
-                forward = _address(session)
+                said = _said(session)
+                way.forward = Forward(tuple(said["hosts"]), said["port"])
+                way.process = said["pid"], said["began"]
             except (paramiko.SSHException, EOFError, OSError, ValueError) as error:
                 why = f"the relay did not start: {str(error) or type(error).__name__}"
                 raise ConnectionFailed("opening the tunnel", why) from error
             undo.pop_all()
-        return session, forward
+        way.relay = session
 
     # Keeping open, on a thread of its own.
 
@@ -161,15 +169,15 @@ def _is_broken(way: _Way) -> bool:
     return not _listens(way) or (way.relay is not None and way.relay.closed)
 
 
-def _address(session: paramiko.Channel) -> Forward:
+def _said(session: paramiko.Channel) -> dict[str, Any]:
     """Where the relay says that it listens; a login shell may have said something before."""
     said = b""
     while data := session.recv(READ_SIZE):
         said += data
         for line in said.splitlines(keepends=True):
             if line.startswith(b'{"hosts"') and line.endswith(b"\n"):
-                facts = json.loads(line)
-                return Forward(tuple(facts["hosts"]), facts["port"])
+                facts: dict[str, Any] = json.loads(line)
+                return facts
     errors = session.recv_stderr(READ_SIZE).decode("utf-8", errors="replace")
     raise OSError(errors.strip() or "it said nothing")
 

@@ -124,6 +124,7 @@ class Door(paramiko.ServerInterface):
         listener.listen()
         number = listener.getsockname()[1]
         self.listeners[number] = listener
+        self.server.listens(number)
         threading.Thread(target=self._listen, args=(listener, number), daemon=True).start()
         return int(number)
 
@@ -348,6 +349,7 @@ class Server:
         self.login_shell = ""
         self.forwards = True
         self.taken_ports: set[int] = set()
+        self.listens: Callable[[int], object] = lambda port: None
         self.replaces = True
         self.full = False
         self.sftp = True

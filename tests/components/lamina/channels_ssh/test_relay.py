@@ -2,6 +2,7 @@ import inspect
 import json
 import os
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -14,16 +15,19 @@ from typing import Any
 
 import pytest
 
-from lamina.channels_ssh.relay import carry, hosts, pump, relay
+from lamina.channels_ssh.relay import carry, hosts, pump, relay, take_over
 
 RELAY = Path(inspect.getfile(carry))
 PATIENCE = 20.0  # seconds
 
 
 @contextmanager
-def relaying(target: int, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], Any]]:
+def relaying(
+    target: int, port: int = 0, before: int = 0, began: str = ""
+) -> Iterator[tuple[subprocess.Popen[str], Any]]:
     """The relay as it runs on a host: its text, given to a Python that has nothing of ours."""
-    command = [sys.executable, "-I", "-S", "-c", RELAY.read_text(), str(target), str(port)]
+    words = map(str, (target, port, before, began))
+    command = [sys.executable, "-I", "-S", "-c", RELAY.read_text(), *words]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -82,6 +86,27 @@ def test_it_ends_when_nobody_holds_its_stdin_and_listens_at_the_same_port_again(
         with relaying(target, first["port"]) as (_, second):
             assert second["port"] == first["port"]
             assert said_back("127.0.0.1", first["port"], b"two") == b"two"
+
+
+def test_it_takes_over_from_one_whose_end_nobody_has_noticed() -> None:
+    with echoing() as target, ExitStack() as held:
+        words = [sys.executable, "-c", RELAY.read_text(), str(target), "0", "0", ""]
+        old = held.enter_context(
+            subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        )
+        held.callback(old.kill)
+        assert old.stdout is not None
+        first = json.loads(old.stdout.readline())
+        assert first["pid"] == old.pid
+        with relaying(target, first["port"], first["pid"], first["began"]) as (_, second):
+            assert second["port"] == first["port"]
+            assert said_back("127.0.0.1", first["port"], b"words") == b"words"
+        assert old.wait(PATIENCE) == -signal.SIGKILL
+
+
+def test_it_takes_over_from_nobody_who_only_has_the_number() -> None:
+    take_over(os.getpid(), "1")
+    take_over(os.getpid(), "")
 
 
 def test_where_nobody_listens_the_connection_ends() -> None:

@@ -1,8 +1,10 @@
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -94,6 +96,25 @@ def test_after_a_cut_it_is_open_again_at_the_same_port(
     channel = server.channel(tunnel=kind)
     forward = channel.forward(echo.port)
     assert said_back(forward)
+    server.cut()
+    until(lambda: said_back(forward))
+    assert server.logins == 2
+    channel.close()
+
+
+def test_it_is_open_again_although_the_host_has_not_noticed_the_cut(
+    server: Server, echo: Echo, tmp_path: Path
+) -> None:
+    """So the relay goes on, and the server listens for the connection that is no more."""
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nsleep 1000 | exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    ports: list[int] = []
+    server.listens = ports.append
+    channel = server.channel(python=str(python))
+    forward = channel.forward(echo.port)
+    assert said_back(forward)
+    server.taken_ports = set(ports)
     server.cut()
     until(lambda: said_back(forward))
     assert server.logins == 2
