@@ -47,7 +47,12 @@ def run(
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise ChannelError(what, f"the host did not take it: {error}") from error
         talk = _Talk(session, stdin, mark)
-        if not talk.ended(until):
+        try:
+            ended = talk.ended(until)
+        except BaseException:  # an interrupt must leave nothing running
+            _end(connection, talk)
+            raise
+        if not ended:
             _end(connection, talk)
             raise CommandTimeout(what, timeout)
         return talk.completed(what)

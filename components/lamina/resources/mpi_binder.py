@@ -36,6 +36,22 @@ def _at_least_one(_: object, attribute: "attrs.Attribute[Any]", value: Any) -> N
         raise ConfigError(msg)
 
 
+def _program(_: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    try:
+        words = shlex.split(value) if isinstance(value, str) else []
+    except ValueError:  # an open quotation
+        words = []
+    if not words:
+        msg = f"{attribute.name} is {value!r}; it must be a program, perhaps with options"
+        raise ConfigError(msg)
+
+
+def _file(_: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    if value is not None and not (isinstance(value, str) and value):
+        msg = f"{attribute.name} is {value!r}; it must be the path of a file, as text, or None"
+        raise ConfigError(msg)
+
+
 @attrs.define(kw_only=True)
 class MPIBinder:
     """Finds the nodes of the block, and gives each task some of them and a launch prefix.
@@ -53,9 +69,9 @@ class MPIBinder:
     """
 
     launcher: str = attrs.field(default="mpiexec", validator=_one_of(*LAUNCHERS))
-    mpiexec: str = attrs.field(default="mpiexec")
+    mpiexec: str = attrs.field(default="mpiexec", validator=_program)
     family: str | None = attrs.field(default=None, validator=_one_of("openmpi", "hydra", None))  # type: ignore[arg-type]
-    hostfile: str | None = attrs.field(default=None)
+    hostfile: str | None = attrs.field(default=None, validator=_file)
     slots_per_node: int | None = attrs.field(default=None, validator=_at_least_one)
 
     _family: str = attrs.field(default="hydra", init=False, eq=False, repr=False)

@@ -1,3 +1,5 @@
+import os
+import signal
 import threading
 import time
 
@@ -52,6 +54,24 @@ def test_after_its_time_a_commands_whole_group_is_dead(server: Server) -> None:
     assert until(lambda: server.processes[0].poll()) == -9
     assert channel.run(["echo", "on"], timeout=PATIENCE).stdout == "on\n"
     assert server.logins == 1
+
+
+def test_an_interrupt_leaves_nothing_running(server: Server) -> None:
+    class Interrupted(BaseException):
+        pass
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        # It reads first, and so does not interrupt before it is being listened to.
+        script = f"read _; kill -USR1 {os.getpid()}; sleep 600 & sleep 600; wait"
+        with pytest.raises(Interrupted):
+            server.channel().run(["sh", "-c", script], stdin="go\n", timeout=PATIENCE)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert until(lambda: server.processes[0].poll()) == -9
 
 
 def test_a_command_that_never_began_ends_in_its_time(server: Server) -> None:

@@ -142,7 +142,17 @@ def test_what_can_never_be_had_is_refused(wanted: Resources, says: str) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"launcher": "mpirun"}, {"family": "lam"}, {"slots_per_node": 0}, {"slots_per_node": True}],
+    [
+        {"launcher": "mpirun"},
+        {"family": "lam"},
+        {"slots_per_node": 0},
+        {"slots_per_node": True},
+        {"mpiexec": ""},
+        {"mpiexec": "mpiexec 'of it"},
+        {"mpiexec": ["mpiexec"]},
+        {"hostfile": Path("hosts")},
+        {"hostfile": ""},
+    ],
 )
 def test_an_option_that_cannot_work_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=f"{next(iter(options))} is"):
