@@ -210,7 +210,12 @@ class SSHChannel:
 
     def _route(self) -> Route:
         try:
-            config = read_config(None if self.config_file is None else Path(self.config_file))
+            # For %p and %r in a ProxyCommand.
+            first = f"Host {self.hostname}\n"
+            first += f"Port {self.port}\n" if self.port else ""
+            first += f"User {self.username}\n" if self.username else ""
+            file = None if self.config_file is None else Path(self.config_file)
+            config = read_config(file, first)
             target = target_of(
                 config,
                 self.hostname,

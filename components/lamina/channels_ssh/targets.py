@@ -42,8 +42,10 @@ class Target(NamedTuple):
         return f"{self.user}@{self.host}:{self.port}"
 
 
-def read_config(path: Path | None) -> paramiko.SSHConfig:
+def read_config(path: Path | None, first: str = "") -> paramiko.SSHConfig:
     """Read a configuration; None for the user's own, which may be missing.
+
+    What ``first`` says has the first word, which is the one that counts.
 
     Raises:
         ConfigError: It cannot be read, or makes no sense.
@@ -51,10 +53,11 @@ def read_config(path: Path | None) -> paramiko.SSHConfig:
     own = path is None
     file = Path("~/.ssh/config" if path is None else path).expanduser()
     try:
-        return paramiko.SSHConfig.from_text(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        return paramiko.SSHConfig.from_text(f"{first}\nHost *\n{text}")
     except FileNotFoundError as error:
         if own:
-            return paramiko.SSHConfig()
+            return paramiko.SSHConfig.from_text(first)
         raise ConfigError(f"config_file is {str(file)!r}: {error.strerror}") from error
     except (OSError, UnicodeDecodeError, paramiko.ConfigParseError) as error:
         raise ConfigError(f"{file} cannot be read: {error}") from error

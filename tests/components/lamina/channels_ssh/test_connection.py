@@ -131,6 +131,18 @@ def test_a_command_may_be_the_way(server: Server, tmp_path: Path) -> None:
     known.close()
 
 
+def test_a_command_on_the_way_is_told_the_port_and_the_user_of_the_channel(
+    server: Server, tmp_path: Path
+) -> None:
+    file = tmp_path / "config"
+    program = "exec 3<>/dev/tcp/%h/%p; echo %r > $0; cat <&3 & exec cat >&3"
+    file.write_text(f"Port 1\nUser other\nProxyCommand bash -c '{program}' {tmp_path}/user\n")
+    channel = server.channel(config_file=str(file))
+    assert channel.run(["echo", "there"], timeout=PATIENCE).stdout == "there\n"
+    assert (tmp_path / "user").read_text() == "somebody\n"
+    channel.close()
+
+
 def test_a_command_that_leads_nowhere_is_a_connection_that_failed(
     server: Server, tmp_path: Path
 ) -> None:
