@@ -217,7 +217,7 @@ class Blocks:
             return None
         settings, keeper = self._settings, self._keeper
         moments = [at for at in (self._poll_at, self._cancelling.due) if at is not None]
-        if not keeper.failed and (keeper.count or self._work().outstanding):
+        if not keeper.failed and (keeper.count or keeper.short or self._work().outstanding):
             moments.append(
                 now + min(settings.strategy_period, max(LOOK_FOR_IDLE, settings.max_idletime / 2))
             )

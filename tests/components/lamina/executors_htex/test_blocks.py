@@ -94,8 +94,8 @@ class _Provider(LocalProvider):
 
 
 class _World:
-    def __init__(self, folder: Path, **options: Any) -> None:
-        provider = _Provider(status_polling_interval=0.01, max_blocks=2)
+    def __init__(self, folder: Path, *, least: int = 0, **options: Any) -> None:
+        provider = _Provider(status_polling_interval=0.01, min_blocks=least, max_blocks=2)
         self.provider = provider.book
         self.events: list[Event] = []
         self.outstanding = 0
@@ -365,6 +365,15 @@ def test_without_work_and_blocks_nothing_is_looked_at(world: _World) -> None:
     polls, looks = world.provider.polls, world.looks
     threading.Event().wait(0.2)
     assert (world.provider.polls, world.looks) == (polls, looks)
+
+
+def test_the_minimum_is_asked_for_until_it_is_there_even_without_work(tmp_path: Path) -> None:
+    world = _World(tmp_path, least=1)
+    world.provider.unheard = 3
+    world.blocks.ready()
+    world.provider.wait(lambda: len(world.provider.requests) == 4)
+    world.until(lambda: world.blocks.standings()[-1].state == "pending")
+    world.stop()
 
 
 def test_at_the_end_a_silent_batch_system_is_asked_more_than_once(
