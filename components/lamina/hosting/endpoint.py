@@ -113,9 +113,9 @@ class Endpoint(Submitter):
             if self._site is not None:
                 raise AlreadyStartedError("endpoint")
             directory = fresh_directory(self.config.run_dir)
+            self._door = Door(self._asked)
             if self.config.event_sinks:
                 self._events = Dispatcher(self.config.event_sinks)
-            self._door = Door(self._asked)
             self._rare = Dispatcher([RecordSink(directory, self.blocks, self._door.path)])
             self._site = Site(run_dir=directory, clock=self._clock, emit=self._tell)
             self._tell([Event(self._clock.wall(), "endpoint.started", {"run_dir": str(directory)})])
