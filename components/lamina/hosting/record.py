@@ -9,6 +9,7 @@ from pathlib import Path
 import attrs
 
 from lamina.executors_htex import BlockStanding
+from lamina.hosting.directories import number_of
 from lamina.processes import Identity, gone, own_identity, watch
 from lamina.vocabulary import Event, UsageError
 
@@ -118,8 +119,8 @@ def read_record(run_dir: Path) -> Record:
     Raises:
         UsageError: There is none.
     """
-    found = [run_dir / FILE, *sorted(run_dir.glob(f"*/{FILE}"), reverse=True)]
-    for path in found:
+    below = sorted(run_dir.glob(f"*/{FILE}"), key=_age, reverse=True)
+    for path in (run_dir / FILE, *below):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -137,3 +138,8 @@ def read_record(run_dir: Path) -> Record:
         )
     msg = f"{run_dir} holds no run of an endpoint; name its run_dir, or a directory in there"
     raise UsageError(msg)
+
+
+def _age(path: Path) -> tuple[int, str]:
+    """More is younger; of runs that bear no number the name decides."""
+    return number_of(path.parent.name), path.parent.name

@@ -65,6 +65,13 @@ def test_the_newest_run_is_found_from_above(tmp_path: Path) -> None:
     assert read_record(tmp_path / "000").run_dir == tmp_path / "000"
 
 
+def test_the_thousandth_run_is_newer_than_the_one_before(tmp_path: Path) -> None:
+    for name in ("999", "1000", "kept"):
+        (tmp_path / name).mkdir()
+        sink(tmp_path / name).take([STARTED])
+    assert read_record(tmp_path).run_dir == tmp_path / "1000"
+
+
 def test_where_nothing_is_there_is_nothing_to_read(tmp_path: Path) -> None:
     (tmp_path / "endpoint.json").write_text("{", encoding="utf-8")
     with pytest.raises(UsageError, match="holds no run of an endpoint"):
