@@ -43,6 +43,9 @@ class _Book:
         """How often jobs were to be cancelled."""
         self.unheard = 0
         """So many requests for a block get no answer."""
+        self.answers = threading.Event()
+        """Unset while requests for a block wait for their answer."""
+        self.answers.set()
 
     def wait(self, condition: Callable[[], object]) -> None:
         with self.changed:
@@ -60,6 +63,7 @@ class _Provider(LocalProvider):
         with book.changed:
             book.requests.append(request)
             book.changed.notify_all()
+        assert book.answers.wait(PATIENCE)
         if len(book.requests) <= book.unheard:
             raise ProviderUnavailable("sub", "it hangs")
         if book.defers:
@@ -374,6 +378,45 @@ def test_the_minimum_is_asked_for_until_it_is_there_even_without_work(tmp_path: 
     world.provider.wait(lambda: len(world.provider.requests) == 4)
     world.until(lambda: world.blocks.standings()[-1].state == "pending")
     world.stop()
+
+
+def test_after_the_end_no_more_blocks_are_asked_for(world: _World) -> None:
+    world.provider.answers.clear()
+    world.outstanding = 10
+    world.blocks.ready()
+    world.provider.wait(lambda: world.provider.requests)
+    world.blocks.stop()
+    world.provider.answers.set()
+    world.stop()
+    assert len(world.provider.requests) == 1
+    assert [one.block for one in world.blocks.standings()] == ["0"]
+
+
+def test_a_job_that_is_known_only_after_the_end_is_given_back_as_well(world: _World) -> None:
+    world.provider.answers.clear()
+    world.blocks.ready()
+    world.provider.wait(lambda: world.provider.requests)
+    world.blocks.stop()
+    world.blocks.cancel_all(0.05)  # as where nobody waits any longer
+    assert world.provider.cancelled == []
+    world.provider.answers.set()
+    world.stop()
+    assert world.provider.cancelled == ["job0"]
+
+
+def test_one_of_which_that_is_not_heard_is_named(
+    world: _World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.provider.answers.clear()
+    world.blocks.ready()
+    world.provider.wait(lambda: world.provider.requests)
+    world.blocks.stop()
+    world.blocks.cancel_all(0.05)
+    world.provider.answer = None
+    world.provider.answers.set()
+    world.stop()
+    assert "could not give back its jobs" in caplog.text
+    assert "job0" in caplog.text
 
 
 def test_at_the_end_a_silent_batch_system_is_asked_more_than_once(
