@@ -122,22 +122,26 @@ def read_record(run_dir: Path) -> Record:
     below = sorted(run_dir.glob(f"*/{FILE}"), key=_age, reverse=True)
     for path in (run_dir / FILE, *below):
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return _read(path)
+        except (OSError, ValueError, KeyError, TypeError):  # not there, or not of ours
             continue
-        return Record(
-            run_dir=path.parent,
-            host=record["host"],
-            program=Identity(*record["program"]),
-            ended=record["ended"],
-            door=record.get("door", ""),
-            blocks={
-                label: tuple(BlockStanding(**one) for one in some)
-                for label, some in record["blocks"].items()
-            },
-        )
     msg = f"{run_dir} holds no run of an endpoint; name its run_dir, or a directory in there"
     raise UsageError(msg)
+
+
+def _read(path: Path) -> Record:
+    record = json.loads(path.read_text(encoding="utf-8"))
+    return Record(
+        run_dir=path.parent,
+        host=record["host"],
+        program=Identity(*record["program"]),
+        ended=record["ended"],
+        door=record.get("door", ""),
+        blocks={
+            label: tuple(BlockStanding(**one) for one in some)
+            for label, some in record["blocks"].items()
+        },
+    )
 
 
 def _age(path: Path) -> tuple[int, str]:
