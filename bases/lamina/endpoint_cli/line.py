@@ -1,6 +1,8 @@
 """The commands, and what becomes of their errors."""
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -25,11 +27,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.print_help()
             return 2
         said = run_command(options)
-    except LaminaError as error:
+        print(said.text)
+        sys.stdout.flush()  # here, where a reader that has gone is met with
+    except BrokenPipeError:  # `lamina-endpoint plugins | head`: whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except (LaminaError, OSError) as error:
         print(f"{_NAME}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"{_NAME}: interrupted", file=sys.stderr)
         return 130
-    print(said.text)
     return said.status

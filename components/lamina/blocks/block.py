@@ -89,6 +89,7 @@ class Block:
         """A manager has registered from it."""
         self.managers[manager] = slots
         self.lost_since = None
+        self._drains_no_more()
         if self.came_at is None:
             self.came_at, self.idle_since = now, None
         return self.turn(BlockState.RUNNING, "a node of it has come")
@@ -96,8 +97,14 @@ class Block:
     def queued(self, now: float) -> None:
         """It waits, for the first time or again."""
         self.waited_until = now
+        self._drains_no_more()
         if self.came_at is not None or self.lost_since is not None:
             self.came_at = self.lost_since = self.idle_since = None
+
+    def _drains_no_more(self) -> None:
+        """Those that drained of their own accord are not all that there are, or will be."""
+        if not self.unwanted:
+            self.drained_since = None
 
     def lived(self, now: float) -> float | None:
         """For how long a node of it was there; None if none ever was."""

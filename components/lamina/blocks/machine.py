@@ -71,6 +71,8 @@ class BlockKeeper:
     _begun: bool = attrs.field(default=False, init=False)
     _came: bool = attrs.field(default=False, init=False)
     _asked_at: float | None = attrs.field(default=None, init=False)
+    _wanted: int = attrs.field(default=0, init=False)
+    """How many there should be, as of the last decision."""
     _next: int = attrs.field(default=0, init=False)
     _endings: deque[Ending] = attrs.field(factory=lambda: deque(maxlen=_KEPT), init=False)
     _guard: Guard = attrs.field(init=False)
@@ -103,6 +105,11 @@ class BlockKeeper:
         return sum(held.stays for held in self._blocks.values())
 
     @property
+    def short(self) -> bool:
+        """Whether more are wanted than there are; the guards may not allow them yet."""
+        return self.staying < self._wanted
+
+    @property
     def count(self) -> int:
         """Blocks that have not ended, those that are on their way out included."""
         return len(self._blocks)
@@ -128,7 +135,7 @@ class BlockKeeper:
         if not self._begun:
             self._begun = True
             target = max(target, self.init_blocks)
-        wanted = max(self.min_blocks, min(self.max_blocks, target))
+        self._wanted = wanted = max(self.min_blocks, min(self.max_blocks, target))
         staying = [held for held in self._blocks.values() if held.stays]
         why = f"{work.outstanding} tasks, {len(staying)} blocks, {wanted} wanted"
         effects: list[BlockEffect] = []

@@ -83,6 +83,7 @@ class Blocks:
         self._changed = threading.Condition()
         self._news: list[ManagerCame | ManagerWent] = []
         self._ready = self._stirred = self._stopped = self._silent = False
+        self._given_back = False
         self._polled = time.monotonic()
         self._poll_at: float | None = None
         """When to ask where the jobs stand; None while there are none."""
@@ -160,12 +161,16 @@ class Blocks:
                 if not (self._stopped or self._news or self._stirred):
                     self._changed.wait(timeout)
                 if self._stopped:
-                    return
+                    break
                 ready, news = self._ready, self._news
                 self._news, self._stirred = [], False
             self._take(news, time.monotonic())
             if ready:
                 self._look_after(time.monotonic())
+        with self._changed:
+            late = self._given_back
+        if late:
+            self._cancel_late()
 
     def cancel_all(self, timeout: float = 0.0) -> None:
         """Give every block back, and try for at most ``timeout`` seconds to be heard.
@@ -175,6 +180,8 @@ class Blocks:
         """
         until = time.monotonic() + timeout
         provider = self._settings.provider
+        with self._changed:
+            self._given_back = True
         jobs = self._keeper.jobs
         self._cancelling.add(jobs)
         if not self._cancelled_until(until):
@@ -195,6 +202,22 @@ class Blocks:
                 time.sleep(SHORTEST_WAIT)
         except ProviderError as error:
             self._unheard(error)
+
+    def _cancel_late(self) -> None:
+        """Give back what was being asked for when everything was given back."""
+        jobs = list(self._keeper.jobs)
+        if not jobs:
+            return
+        try:
+            self._settings.provider.cancel(jobs)
+        except ProviderError as error:
+            _LOG.warning(
+                "executor %r could not give back its jobs (%s); cancel them yourself if they "
+                "stay: %s",
+                self._settings.label,
+                error,
+                ", ".join(jobs),
+            )
 
     def _cancelled_until(self, until: float) -> bool:
         pause = CLOSE_PAUSE
@@ -217,7 +240,7 @@ class Blocks:
             return None
         settings, keeper = self._settings, self._keeper
         moments = [at for at in (self._poll_at, self._cancelling.due) if at is not None]
-        if not keeper.failed and (keeper.count or self._work().outstanding):
+        if not keeper.failed and (keeper.count or keeper.short or self._work().outstanding):
             moments.append(
                 now + min(settings.strategy_period, max(LOOK_FOR_IDLE, settings.max_idletime / 2))
             )
@@ -282,7 +305,7 @@ class Blocks:
                 self._fail(effect)
             elif isinstance(effect, SubmitBlock):
                 # Where one was not taken, the next would only be one more that is not.
-                if refused:
+                if refused or self._stopped:
                     self._keeper.not_asked(effect.block)
                 else:
                     refused = not self._submit(effect)

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-__all__ = ["fresh_directory"]
+__all__ = ["fresh_directory", "number_of"]
 
 
 def fresh_directory(above: Path) -> Path:
@@ -13,7 +13,7 @@ def fresh_directory(above: Path) -> Path:
     """
     above = above.absolute()
     above.mkdir(parents=True, exist_ok=True)
-    number = 1 + max((int(name) for name in os.listdir(above) if name.isdecimal()), default=-1)
+    number = 1 + max(map(number_of, os.listdir(above)), default=-1)
     while True:
         path = above / f"{number:03d}"
         try:
@@ -22,3 +22,8 @@ def fresh_directory(above: Path) -> Path:
             number += 1
         else:
             return path
+
+
+def number_of(name: str) -> int:
+    """The number of the run whose directory has this name; -1 if it is not one of these."""
+    return int(name) if name.isdecimal() else -1

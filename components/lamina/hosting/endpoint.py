@@ -10,6 +10,7 @@ import itertools
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import wait as wait_for
+from contextlib import ExitStack
 from typing import Any, Protocol, Self, runtime_checkable
 
 import attrs
@@ -112,9 +113,9 @@ class Endpoint(Submitter):
             if self._site is not None:
                 raise AlreadyStartedError("endpoint")
             directory = fresh_directory(self.config.run_dir)
+            self._door = Door(self._asked)
             if self.config.event_sinks:
                 self._events = Dispatcher(self.config.event_sinks)
-            self._door = Door(self._asked)
             self._rare = Dispatcher([RecordSink(directory, self.blocks, self._door.path)])
             self._site = Site(run_dir=directory, clock=self._clock, emit=self._tell)
             self._tell([Event(self._clock.wall(), "endpoint.started", {"run_dir": str(directory)})])
@@ -140,11 +141,13 @@ class Endpoint(Submitter):
             self._taking = False
             if self._site is None:
                 return
-            if wait:
-                with self._lock:
-                    futures = [job.future for job in self._jobs.values()]
-                wait_for(futures, timeout)
-            self._end(list(self._executors.values()), timeout)
+            try:
+                if wait:
+                    with self._lock:
+                        futures = [job.future for job in self._jobs.values()]
+                    wait_for(futures, timeout)
+            finally:  # whoever interrupts the waiting leaves no job behind either
+                self._end(list(self._executors.values()), timeout)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -255,9 +258,11 @@ class Endpoint(Submitter):
         )
         try:
             executor.launch([request], self._take_news)
-        except BaseException:  # passed on; but no shutdown may wait for this future
+        except BaseException as error:  # passed on; but no shutdown may wait for this future
             with self._lock:
-                self._jobs.pop(task, None)
+                left = self._jobs.pop(task, None)
+            if left is not None:
+                future.set_exception(error)
             raise
         return future
 
@@ -324,8 +329,12 @@ class Endpoint(Submitter):
         if self._door is not None:
             self._door.close()
             self._door = None
-        for executor in executors:
-            executor.close(timeout)
+        with ExitStack() as ending:  # what one of them raises keeps no other from its end
+            ending.callback(self._end_events, timeout)
+            for executor in reversed(executors):
+                ending.callback(executor.close, timeout)
+
+    def _end_events(self, timeout: float | None) -> None:
         site, self._site = self._site, None
         if site is not None:
             self._tell([Event(self._clock.wall(), "endpoint.ended", {})])

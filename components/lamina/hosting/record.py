@@ -9,6 +9,7 @@ from pathlib import Path
 import attrs
 
 from lamina.executors_htex import BlockStanding
+from lamina.hosting.directories import number_of
 from lamina.processes import Identity, gone, own_identity, watch
 from lamina.vocabulary import Event, UsageError
 
@@ -118,22 +119,31 @@ def read_record(run_dir: Path) -> Record:
     Raises:
         UsageError: There is none.
     """
-    found = [run_dir / FILE, *sorted(run_dir.glob(f"*/{FILE}"), reverse=True)]
-    for path in found:
+    below = sorted(run_dir.glob(f"*/{FILE}"), key=_age, reverse=True)
+    for path in (run_dir / FILE, *below):
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return _read(path)
+        except (OSError, ValueError, KeyError, TypeError):  # not there, or not of ours
             continue
-        return Record(
-            run_dir=path.parent,
-            host=record["host"],
-            program=Identity(*record["program"]),
-            ended=record["ended"],
-            door=record.get("door", ""),
-            blocks={
-                label: tuple(BlockStanding(**one) for one in some)
-                for label, some in record["blocks"].items()
-            },
-        )
     msg = f"{run_dir} holds no run of an endpoint; name its run_dir, or a directory in there"
     raise UsageError(msg)
+
+
+def _read(path: Path) -> Record:
+    record = json.loads(path.read_text(encoding="utf-8"))
+    return Record(
+        run_dir=path.parent,
+        host=record["host"],
+        program=Identity(*record["program"]),
+        ended=record["ended"],
+        door=record.get("door", ""),
+        blocks={
+            label: tuple(BlockStanding(**one) for one in some)
+            for label, some in record["blocks"].items()
+        },
+    )
+
+
+def _age(path: Path) -> tuple[int, str]:
+    """More is younger; of runs that bear no number the name decides."""
+    return number_of(path.parent.name), path.parent.name

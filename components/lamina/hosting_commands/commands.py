@@ -18,6 +18,8 @@ from lamina.vocabulary import UsageError
 
 __all__ = ["COMMANDS", "Said", "add_commands", "run_command"]
 
+LONGEST_PATIENCE = 365 * 86_400.0  # seconds; no lock can be waited for without end
+
 
 class Said(NamedTuple):
     """What a command has to say, and the exit status."""
@@ -36,7 +38,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         command.add_argument("config", type=Path, metavar="CONFIG", help="a file of TOML or Python")
     doctor.add_argument(
         "--patience",
-        type=float,
+        type=_patience,
         default=300.0,
         metavar="SECONDS",
         help="how long each step may take, the wait in the queue too (default: %(default)g)",
@@ -64,6 +66,17 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         )
     for command in (plugins, blocks):
         command.add_argument("--json", action="store_true", help="for other programs to read")
+
+
+def _patience(text: str) -> float:
+    try:
+        patience = float(text)
+    except ValueError:
+        patience = 0.0
+    if not 0 < patience <= LONGEST_PATIENCE:
+        msg = f"it is {text!r}; write seconds, such as 600, and not more than a year"
+        raise argparse.ArgumentTypeError(msg)
+    return patience
 
 
 def run_command(options: argparse.Namespace) -> Said:

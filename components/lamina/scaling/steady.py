@@ -66,4 +66,5 @@ class Steady:
         slots = tasks * view.parallelism
         if view.task_seconds is not None:
             slots = min(slots, tasks * view.task_seconds / self.finish_within)
-        return max(1, math.ceil(slots / max(view.slots_per_block, 1)))
+        # No more than there may be, so that an infinite parallelism means as many.
+        return max(1, math.ceil(min(slots / max(view.slots_per_block, 1), view.max_blocks)))

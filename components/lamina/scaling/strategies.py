@@ -54,7 +54,8 @@ class HtexAutoScale:
 
 def _for_work(view: BlocksView) -> int:
     slots = view.outstanding * view.parallelism
-    return max(1, math.ceil(slots / max(view.slots_per_block, 1)))
+    # No more than there may be, so that an infinite parallelism means as many.
+    return max(1, math.ceil(min(slots / max(view.slots_per_block, 1), view.max_blocks)))
 
 
 def _without_work(view: BlocksView) -> int:

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 from acme_endpoint.bundle import NAME, LaminaError
@@ -19,9 +20,7 @@ def main() -> int:
     if len(sys.argv) != 2:
         sys.stderr.write("usage: python -m acme_endpoint CONFIG\n")
         return 2
-    told_to_end = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: told_to_end.set())
+    wait_for_the_end = listen_for_signals()
     try:
         service = Service(tomllib.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
     except (OSError, tomllib.TOMLDecodeError, LaminaError) as error:
@@ -33,9 +32,23 @@ def main() -> int:
         facts = {"url": server.url, "token": token, "bundle": NAME}
         sys.stdout.write(json.dumps(facts) + "\n")
         sys.stdout.flush()
-        told_to_end.wait()
+        wait_for_the_end()
         server.shutdown()
+        # Nobody can ask for results any more, so no task is worth waiting for.
+        service.endpoint.shutdown(wait=False)
     return 0
+
+
+def listen_for_signals() -> Callable[[], object]:
+    """From now on keep signals to end; what is returned waits for one."""
+    # No lock, not even that of an Event: a handler that takes one which the code that it
+    # interrupts already holds waits for ever.
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    return lambda: os.read(reading, 1)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,19 @@ def test_an_error_of_ours_is_told_without_a_traceback(
     assert "gone.toml cannot be read" in said
 
 
+def test_an_error_of_the_system_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "endpoint.toml"
+    # Its run_dir would be below a file.
+    text = f'run_dir = "{file}/runs"\nexecutors = [{{ use = "threads" }}]'
+    file.write_text(text, encoding="utf-8")
+    assert main(["doctor", str(file)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("lamina-endpoint: ")
+    assert said.count("\n") == 1
+
+
 def test_what_is_no_command_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["fly"])

@@ -540,6 +540,52 @@ def test_a_drained_job_that_does_not_end_is_cancelled_and_that_is_nobody_s_fault
     ]
 
 
+def test_a_block_whose_first_node_drains_stays_when_another_comes() -> None:
+    blocks = here(most=2)
+    first, both = at_work(1.0, 0, draining=(0,)), at_work(1.0, 0, 0, draining=(0,))
+    assert requests(blocks.decide(1.0, Work(2, managers=first))) == [ONE]
+    blocks.submitted(ONE, job("1"), 1.0)
+    blocks.manager_came(ZERO, "m1", 2, 2.0)
+    blocks.decide(2.0, Work(2, managers=both))
+    assert blocks.staying == 2
+    # So it is given back when it is idle, as any other.
+    gone: list[BlockEffect] = []
+    for now in (3.0, 20.0):
+        gone += blocks.decide(now, Work(0, managers=both))
+    assert drained(gone) == [ZERO]
+
+
+def test_a_drained_block_that_is_queued_again_waits_like_any_other() -> None:
+    blocks = here(most=2)
+    blocks.manager_went(ZERO, "m0", 10.0, drained=True)
+    assert blocks.staying == 0
+    tell(blocks, 30.0, job0=PENDING)
+    assert blocks.staying == 1
+    blocks.manager_came(ZERO, "m0", 2, 600.0)
+    assert blocks.decide(600.0, Work(2, managers=at_work(600.0, 2))) == []
+
+
+def test_a_block_that_is_wanted_no_more_stays_so_whichever_node_comes() -> None:
+    blocks = here(most=1)
+    blocks.decide(1.0, Work(0))
+    assert drained(blocks.decide(11.0, Work(0))) == [ZERO]
+    blocks.manager_came(ZERO, "late", 2, 12.0)
+    assert blocks.staying == 0
+
+
+def test_it_says_whether_more_is_wanted_than_may_be_asked_for_now() -> None:
+    blocks = keeper(least=1, guards=Guards(submissions_per_minute=1))
+    submitted(blocks, 0.0, 0)
+    assert not blocks.short
+    tell(blocks, 1.0, job0=ended(JobState.PREEMPTED))
+    assert blocks.decide(1.0, Work(0)) == []
+    assert blocks.short
+    assert requests(blocks.decide(61.0, Work(0))) == [ONE]
+    assert not blocks.short
+    blocks.not_taken(ONE, 61.0, "it hangs")
+    assert blocks.short
+
+
 def test_what_is_said_of_blocks_that_nobody_knows_changes_nothing() -> None:
     blocks = keeper()
     assert blocks.manager_came(BlockId("9"), "m", 2, 0.0) == []

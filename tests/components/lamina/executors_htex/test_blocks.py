@@ -43,6 +43,9 @@ class _Book:
         """How often jobs were to be cancelled."""
         self.unheard = 0
         """So many requests for a block get no answer."""
+        self.answers = threading.Event()
+        """Unset while requests for a block wait for their answer."""
+        self.answers.set()
 
     def wait(self, condition: Callable[[], object]) -> None:
         with self.changed:
@@ -60,6 +63,7 @@ class _Provider(LocalProvider):
         with book.changed:
             book.requests.append(request)
             book.changed.notify_all()
+        assert book.answers.wait(PATIENCE)
         if len(book.requests) <= book.unheard:
             raise ProviderUnavailable("sub", "it hangs")
         if book.defers:
@@ -94,8 +98,8 @@ class _Provider(LocalProvider):
 
 
 class _World:
-    def __init__(self, folder: Path, **options: Any) -> None:
-        provider = _Provider(status_polling_interval=0.01, max_blocks=2)
+    def __init__(self, folder: Path, *, least: int = 0, **options: Any) -> None:
+        provider = _Provider(status_polling_interval=0.01, min_blocks=least, max_blocks=2)
         self.provider = provider.book
         self.events: list[Event] = []
         self.outstanding = 0
@@ -365,6 +369,54 @@ def test_without_work_and_blocks_nothing_is_looked_at(world: _World) -> None:
     polls, looks = world.provider.polls, world.looks
     threading.Event().wait(0.2)
     assert (world.provider.polls, world.looks) == (polls, looks)
+
+
+def test_the_minimum_is_asked_for_until_it_is_there_even_without_work(tmp_path: Path) -> None:
+    world = _World(tmp_path, least=1)
+    world.provider.unheard = 3
+    world.blocks.ready()
+    world.provider.wait(lambda: len(world.provider.requests) == 4)
+    world.until(lambda: world.blocks.standings()[-1].state == "pending")
+    world.stop()
+
+
+def test_after_the_end_no_more_blocks_are_asked_for(world: _World) -> None:
+    world.provider.answers.clear()
+    world.outstanding = 10
+    world.blocks.ready()
+    world.provider.wait(lambda: world.provider.requests)
+    world.blocks.stop()
+    world.provider.answers.set()
+    world.stop()
+    assert len(world.provider.requests) == 1
+    assert [one.block for one in world.blocks.standings()] == ["0"]
+
+
+def test_a_job_that_is_known_only_after_the_end_is_given_back_as_well(world: _World) -> None:
+    world.provider.answers.clear()
+    world.blocks.ready()
+    world.provider.wait(lambda: world.provider.requests)
+    world.blocks.stop()
+    world.blocks.cancel_all(0.05)  # as where nobody waits any longer
+    assert world.provider.cancelled == []
+    world.provider.answers.set()
+    world.stop()
+    assert world.provider.cancelled == ["job0"]
+
+
+def test_one_of_which_that_is_not_heard_is_named(
+    world: _World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.provider.answers.clear()
+    world.blocks.ready()
+    world.provider.wait(lambda: world.provider.requests)
+    world.blocks.stop()
+    world.blocks.cancel_all(0.05)
+    world.provider.answer = None
+    world.provider.answers.set()
+    world.stop()
+    assert "could not give back its jobs" in caplog.text
+    assert "job0" in caplog.text
 
 
 def test_at_the_end_a_silent_batch_system_is_asked_more_than_once(

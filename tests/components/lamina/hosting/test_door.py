@@ -1,13 +1,16 @@
 import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lamina.hosting.door import Door, ask
-from lamina.vocabulary import UsageError
+from lamina.hosting.door import PATIENCE, Door, ask
+from lamina.vocabulary import ConfigError, UsageError
 
 
 class _Host:
@@ -90,3 +93,50 @@ def test_an_answer_that_makes_no_sense_is_an_error(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="makes sense"):
             ask(path, {"do": "something"})
         other.join(30.0)
+
+
+def test_its_closing_waits_for_nobody_who_says_nothing(host: _Host, tmp_path: Path) -> None:
+    door = Door(host.answer)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+        link.connect(door.path)
+        threading.Event().wait(0.1)  # as a rule it listens to this one by now
+        began = time.monotonic()
+        door.close()
+        assert time.monotonic() - began < PATIENCE / 2
+        assert link.recv(100) in (b"", b'{"error": "that is no request"}\n')
+
+
+@pytest.mark.parametrize("place", ["none", "deep/" * 30])
+def test_where_there_can_be_no_socket_is_said_and_nothing_is_left(
+    host: _Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    there = tmp_path / place
+    if place != "none":
+        there.mkdir(parents=True)
+    monkeypatch.setenv("LAMINA_SOCKET_DIR", str(there))
+    with pytest.raises(ConfigError, match="set LAMINA_SOCKET_DIR"):
+        Door(host.answer)
+    assert not there.exists() or list(there.iterdir()) == []
+
+
+def test_it_outlives_that_there_is_no_room_for_another_descriptor() -> None:
+    code = """
+import os, resource, socket, threading
+from lamina.hosting.door import PAUSE, Door
+
+door = Door(print)
+link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+link.settimeout(5)
+first_free = os.dup(0)
+os.close(first_free)
+before = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (first_free, before[1]))
+link.connect(door.path)
+threading.Event().wait(2 * PAUSE)
+resource.setrlimit(resource.RLIMIT_NOFILE, before)
+link.sendall(b"{}\\n")
+print(link.recv(100).decode(), end="")
+door.close()
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert said.stdout == "{}\n{}\n", said.stderr

@@ -1,6 +1,7 @@
 """An endpoint over threads, where no process is needed, and over workers of this machine."""
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -197,6 +198,61 @@ def test_a_launch_that_is_refused_leaves_no_future_behind(threads: Endpoint) -> 
         assert threads.outstanding() == 0
 
 
+def test_a_launch_that_fails_while_the_end_waits_is_waited_for_no_longer(tmp_path: Path) -> None:
+    go_on = threading.Event()
+    endpoint = Endpoint(EndpointConfig(executors=[_Slow()], run_dir=tmp_path)).start()
+    ours = endpoint.executors["slow"]
+    assert isinstance(ours, _Slow)
+    ours.first = lambda: go_on.wait(WAIT)
+    submitting = threading.Thread(target=_submit_in_vain, args=[endpoint])
+    submitting.start()
+    until(lambda: ours.taken)
+    ending = threading.Thread(target=endpoint.shutdown, daemon=True)
+    ending.start()
+    until(lambda: isinstance(_submit_in_vain(endpoint), NotStartedError))
+    threading.Timer(0.1, go_on.set).start()
+    ending.join(WAIT)
+    assert not ending.is_alive()
+    submitting.join(WAIT)
+
+
+def test_an_end_that_is_interrupted_while_it_waits_leaves_nothing_running(
+    threads: Endpoint,
+) -> None:
+    threads.start()
+    release = threading.Event()
+    future = threads.submit(release.wait, WAIT)
+    us = threading.get_ident()
+    threading.Timer(0.1, signal.pthread_kill, (us, signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        threads.shutdown()
+    release.set()
+    with pytest.raises(TaskError, match="closed"):
+        future.result(0)
+    with pytest.raises(NotStartedError):
+        _ = threads.site
+
+
+def test_an_executor_that_cannot_be_closed_keeps_no_other_from_it(
+    tmp_path: Path, sink: MemorySink
+) -> None:
+    endpoint = Endpoint(
+        EndpointConfig(
+            executors=[_Slow(), ThreadPoolExecutor()], event_sinks=[sink], run_dir=tmp_path
+        )
+    ).start()
+    ours = endpoint.executors["slow"]
+    assert isinstance(ours, _Slow)
+    ours.broken = True
+    with pytest.raises(ZeroDivisionError):
+        endpoint.shutdown()
+    with pytest.raises(NotStartedError):
+        endpoint.executors["threads"].launch([], print)
+    assert sink.closed
+    assert sink.events[-1].kind == "endpoint.ended"
+    assert read_record(tmp_path).lives is False
+
+
 def test_news_of_a_task_that_was_cancelled_change_nothing(tmp_path: Path) -> None:
     executor = _Slow()
     endpoint = Endpoint(EndpointConfig(executors=[executor], run_dir=tmp_path)).start()
@@ -296,6 +352,14 @@ def test_a_number_of_blocks_is_a_number(workers: Endpoint, blocks: Any) -> None:
         workers.scale(blocks)
 
 
+def _submit_in_vain(endpoint: Endpoint) -> Exception:
+    try:
+        endpoint.submit(abs, -1)
+    except Exception as error:
+        return error
+    raise AssertionError
+
+
 def _wait_for_ever() -> None:
     threading.Event().wait()
 
@@ -321,6 +385,10 @@ class _Slow:
     report: Report = print
     taken: list[TaskRequest] = attrs.field(factory=list)
     cancelled: list[AttemptId] = attrs.field(factory=list)
+    first: Callable[[], object] | None = None
+    """Waited for by the first launch; then that one and all others fail."""
+    broken: bool = False
+    """Whether it cannot be closed."""
 
     def __copy__(self) -> "_Slow":
         return _Slow()
@@ -335,6 +403,10 @@ class _Slow:
     def launch(self, tasks: Sequence[TaskRequest], report: Report) -> None:
         self.report = report
         self.taken += tasks
+        if self.first is not None:
+            if len(self.taken) == 1:
+                self.first()
+            raise ZeroDivisionError
 
     def cancel(self, attempts: Sequence[AttemptId]) -> None:
         self.cancelled += attempts
@@ -343,7 +415,8 @@ class _Slow:
         raise NotImplementedError
 
     def close(self, timeout: float | None = None) -> None:
-        pass
+        if self.broken:
+            raise ZeroDivisionError
 
 
 def test_what_a_task_is_expected_to_take_reaches_the_executor(tmp_path: Path) -> None:

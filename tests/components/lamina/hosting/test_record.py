@@ -65,10 +65,28 @@ def test_the_newest_run_is_found_from_above(tmp_path: Path) -> None:
     assert read_record(tmp_path / "000").run_dir == tmp_path / "000"
 
 
+def test_the_thousandth_run_is_newer_than_the_one_before(tmp_path: Path) -> None:
+    for name in ("999", "1000", "kept"):
+        (tmp_path / name).mkdir()
+        sink(tmp_path / name).take([STARTED])
+    assert read_record(tmp_path).run_dir == tmp_path / "1000"
+
+
 def test_where_nothing_is_there_is_nothing_to_read(tmp_path: Path) -> None:
     (tmp_path / "endpoint.json").write_text("{", encoding="utf-8")
     with pytest.raises(UsageError, match="holds no run of an endpoint"):
         read_record(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"endpoint_id": "7"}', "7", '"host"'])
+def test_what_another_program_has_written_is_passed_over(tmp_path: Path, text: str) -> None:
+    for name in ("000", "001"):
+        (tmp_path / name).mkdir()
+    sink(tmp_path / "000").take([STARTED])
+    (tmp_path / "001" / "endpoint.json").write_text(text, encoding="utf-8")
+    assert read_record(tmp_path).run_dir == tmp_path / "000"
+    with pytest.raises(UsageError, match="holds no run of an endpoint"):
+        read_record(tmp_path / "001")
 
 
 def rewrite(path: Path, **facts: object) -> None:

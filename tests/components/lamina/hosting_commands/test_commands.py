@@ -113,3 +113,14 @@ def test_doctor_says_what_works_and_ends_with_1_where_something_does_not(tmp_pat
     assert sick.status == 1
     assert "WRONG" in sick.text
     assert "no such module" in sick.text
+
+
+@pytest.mark.parametrize("patience", ["inf", "nan", "0", "-1", "1e12", "long"])
+def test_a_doctor_s_patience_is_a_time_that_can_be_waited(
+    patience: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = argparse.ArgumentParser()
+    add_commands(parser.add_subparsers(dest="command"))
+    with pytest.raises(SystemExit):
+        parser.parse_args(["doctor", f"--patience={patience}", "endpoint.toml"])
+    assert f"it is {patience!r}; write seconds, such as 600" in capsys.readouterr().err

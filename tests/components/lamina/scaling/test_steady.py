@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ def view(here: int = 0, *, outstanding: int = 0, **changes: Any) -> BlocksView:
 def test_until_something_is_measured_each_task_gets_a_slot() -> None:
     assert Steady().target(view(outstanding=40)) == 10
     assert Steady().target(view(outstanding=40, parallelism=0.5)) == 5
+    assert Steady().target(view(outstanding=40, parallelism=math.inf)) == 100
 
 
 def test_short_tasks_get_as_many_slots_as_finish_them_in_time() -> None:

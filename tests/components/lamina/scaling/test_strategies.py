@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from lamina.conformance import SCALING_STRATEGY
@@ -42,6 +44,7 @@ def test_work_asks_for_whole_blocks_up_to_the_limit(strategy: ScalingStrategy) -
 def test_parallelism_scales_what_work_asks_for(strategy: ScalingStrategy) -> None:
     assert strategy.target(view(outstanding=32, parallelism=0.5)) == 4
     assert strategy.target(view(outstanding=32, parallelism=0.0)) == 1
+    assert strategy.target(view(outstanding=1, parallelism=math.inf)) == 10
 
 
 @BOTH
