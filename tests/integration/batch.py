@@ -42,6 +42,11 @@ def until(what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     return found
 
 
+def contents(path: Path) -> str:
+    """What stands in a file; nothing while there is none."""
+    return path.read_text() if path.exists() else ""
+
+
 def request(place: Path, command: str, name: str = "block-0") -> BlockRequest:
     return BlockRequest(
         block=BlockId("0"),

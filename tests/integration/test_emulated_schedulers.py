@@ -21,7 +21,7 @@ from lamina.providers_batch import (
 )
 from lamina.vocabulary import JobId
 from tests.fakes.batch_emulator import install, order
-from tests.integration.batch import reaches, request, until
+from tests.integration.batch import contents, reaches, request, until
 from tests.integration.slurm.bodies import host_after
 from tests.kits import as_tests
 
@@ -188,7 +188,7 @@ def test_a_job_that_is_queued_again_has_not_ended(system: str, tmp_path: Path) -
     # What it left when it was told to end is not its end.
     reaches(mine, job, JobState.PENDING)
     (bin_ / "full").unlink()
-    until(lambda: (tmp_path / "runs").read_text() == "run\nrun\n")
+    until(lambda: contents(tmp_path / "runs") == "run\nrun\n")
     reaches(mine, job, JobState.RUNNING)
     (tmp_path / "go").touch()
     assert reaches(mine, job, *ENDED).state is JobState.COMPLETED

@@ -8,7 +8,7 @@ from lamina.launchers import SimpleLauncher
 from lamina.providers import JobState, ProviderUnavailable, SubmitRejected
 from lamina.providers_batch import GridEngineProvider
 from lamina.vocabulary import JobId
-from tests.integration.batch import operate, reaches, request, run, shim, until
+from tests.integration.batch import contents, operate, reaches, request, run, shim, until
 from tests.integration.gridengine.conftest import queue
 
 pytestmark = [pytest.mark.service, pytest.mark.apart]
@@ -121,7 +121,7 @@ def test_a_job_is_started_again_after_its_host_was_lost(tmp_path: Path) -> None:
     status = reaches(mine, job, JobState.PENDING, *ENDED, seconds=90)
     assert status.state is JobState.PENDING
     operate("gridengine.sh", "start-exec")
-    until(lambda: (tmp_path / "runs").read_text() == "0\n1\n", 60)
+    until(lambda: contents(tmp_path / "runs") == "0\n1\n", 60)
 
 
 @pytest.mark.slow

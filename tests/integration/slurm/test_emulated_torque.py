@@ -19,7 +19,7 @@ from lamina.providers_batch.dialect import BatchJob
 from lamina.providers_batch.pbs_dialect import PbsDialect, pbs_directives
 from lamina.vocabulary import JobId
 from tests.fakes.batch_emulator import install
-from tests.integration.batch import environment, run, until
+from tests.integration.batch import contents, environment, run, until
 
 pytestmark = pytest.mark.service
 
@@ -97,7 +97,7 @@ class Commands:
     def left(self, name: str) -> str:
         """What the script has left as its exit status."""
         path = self.place / f"{name}.ec"
-        return str(until(lambda: path.exists() and path.read_text()))
+        return str(until(lambda: contents(path)))
 
 
 def life_of_jobs(here: Commands, busy: Callable[[bool], None]) -> Answers:

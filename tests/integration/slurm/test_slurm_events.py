@@ -10,7 +10,7 @@ from lamina.processes import alive
 from lamina.providers import JobState, ProviderUnavailable, SubmitRejected
 from lamina.providers_batch import SlurmProvider
 from lamina.vocabulary import JobId
-from tests.integration.batch import reaches, request, run, shim, until
+from tests.integration.batch import contents, reaches, request, run, shim, until
 from tests.integration.slurm.cluster import queue, slurm
 
 pytestmark = pytest.mark.service
@@ -85,12 +85,12 @@ def test_a_preempted_job_that_is_requeued_goes_on(tmp_path: Path) -> None:
     )
     job = mine.submit(request(tmp_path, "echo ${SLURM_RESTART_COUNT:-0}; sleep 60"))
     reaches(mine, job, JobState.RUNNING)
-    until(lambda: (tmp_path / "block-0.out").read_text() == "0\n")
+    until(lambda: contents(tmp_path / "block-0.out") == "0\n")
     other = provider(partition="high", exclusive=True, nodes_per_block=2)
     other.submit(request(tmp_path, "sleep 1", "other"))
     reaches(mine, job, JobState.PENDING)
     reaches(mine, job, JobState.RUNNING, seconds=60)
-    until(lambda: (tmp_path / "block-0.out").read_text() == "0\n1\n")
+    until(lambda: contents(tmp_path / "block-0.out") == "0\n1\n")
 
 
 def test_a_job_on_a_node_that_goes_down_is_lost_with_it(tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_odd_paths_are_written_to_as_they_are(tmp_path: Path) -> None:
     mine = provider()
     job = mine.submit(request(place, "echo out; echo err >&2; exit 4"))
     assert reaches(mine, job, *ENDED).exit_code == 4
-    until(lambda: "err" in (place / "block-0.err").read_text())
+    until(lambda: "err" in contents(place / "block-0.err"))
     assert (place / "block-0.out").read_text() == "out\n"
 
 
@@ -282,7 +282,7 @@ def test_options_reach_the_job(tmp_path: Path) -> None:
     assert facts["MinMemoryNode"] == "1G"
     assert facts["TresPerNode"] == "gres:gpu:1"
     output = tmp_path / "block-0.out"
-    until(lambda: output.exists() and output.read_text() == "hello 2\n")
+    until(lambda: contents(output) == "hello 2\n")
     mine.cancel([job])
     assert reaches(mine, job, *ENDED).state is JobState.CANCELLED
 
