@@ -89,8 +89,8 @@ class DataFlowKernel:
             emit,
             self.config.internal_tasks_max_threads,
         )
-        self._closed = self._ended = False
-        self._closing = threading.Lock()
+        self._closed = self._ending = self._ended = False
+        self._closing = threading.RLock()
         atexit.register(self._close_at_exit)
 
     @property
@@ -234,8 +234,8 @@ class DataFlowKernel:
         """End the kernel and its executors; every future left is resolved before it returns.
 
         Without ``cancel`` it waits for the tasks first, up to ``timeout`` seconds. Where another
-        thread is about it already, it waits for that one; a done-callback does not, since that
-        one may be waiting for the callback.
+        thread is about it already, it waits for that one. What that one may itself be waiting for
+        does not: a done-callback, or a signal handler or plug-in on the closing thread.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         if not cancel:
@@ -245,8 +245,12 @@ class DataFlowKernel:
         if not self._closing.acquire(timeout=_left(deadline)):
             return
         try:
-            if not self._ended:
-                self._end(deadline)
+            if not self._ending and not self._ended:
+                self._ending = True
+                try:
+                    self._end(deadline)
+                finally:
+                    self._ending = False
         finally:
             self._closing.release()
 

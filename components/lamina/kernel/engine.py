@@ -143,9 +143,12 @@ class Engine:
     def _on_nonsense(self, item: News, fault: Exception) -> None:
         """News that cannot be taken in ends the attempt, of which no other may come."""
         _LOG.exception("an executor has said of an attempt what cannot be understood")
-        lost = ExecutorLost(f"its executor has said what cannot be understood: {fault}")
-        lost.__cause__ = fault
-        self.graph.failed(item.attempt, Failure(cause=Cause.EXECUTOR_LOST, error=lost))
+        attempt: object = getattr(item, "attempt", None)
+        if isinstance(attempt, int):  # else nobody can tell whose news it was
+            lost = ExecutorLost(f"its executor has said what cannot be understood: {fault}")
+            lost.__cause__ = fault
+            failure = Failure(cause=Cause.EXECUTOR_LOST, error=lost)
+            self.graph.failed(AttemptId(attempt), failure)
 
     def _on_started(self, task: Task) -> None:
         limit = task.limit

@@ -426,7 +426,7 @@ def test_a_task_of_which_an_executor_says_nonsense_fails_and_no_other_suffers(
     well, ill = put(kernel, add, 1), put(kernel, add, 2)
     attempts, (_, report) = [*hand.held], hand.held[next(iter(hand.held))]
     hand.held.clear()
-    report([Outcome(attempts[1], failure=nonsense), Outcome(attempts[0], 2)])
+    report([nonsense, Outcome(attempts[1], failure=nonsense), Outcome(attempts[0], 2)])
     assert well.result(WAIT) == 2
     with pytest.raises(ExecutorLost, match=f"what cannot be understood: {says}"):
         ill.result(WAIT)
@@ -493,6 +493,23 @@ def test_a_kernel_whose_closing_was_interrupted_can_be_closed(tmp_path: Path) ->
     with pytest.raises(KeyboardInterrupt):
         kernel.close()
     kernel.close()
+    assert isinstance(running.exception(0), ClosedError)
+
+
+def test_what_runs_on_the_closing_thread_may_close_the_kernel_too(tmp_path: Path) -> None:
+    kernels: list[DataFlowKernel] = []
+
+    class Closes(HandExecutor):
+        def close(self, timeout: float | None = None) -> None:
+            kernels[0].close()  # as a signal handler does that comes meanwhile
+            super().close(timeout)
+
+    kernels.append(DataFlowKernel(Config(executors=[Closes()], run_dir=tmp_path)))
+    running = put(kernels[0], add, 1)
+    closer = threading.Thread(target=kernels[0].close, daemon=True)
+    closer.start()
+    closer.join(WAIT)
+    assert not closer.is_alive()
     assert isinstance(running.exception(0), ClosedError)
 
 
