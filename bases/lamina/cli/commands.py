@@ -3,16 +3,19 @@
 import argparse
 import importlib.metadata
 import json
-import os
 import platform
-import signal
-import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from lamina.hosting_commands import COMMANDS, add_commands, refuse_siblings, run_command
+from lamina.hosting_commands import (
+    COMMANDS,
+    add_commands,
+    exit_status,
+    refuse_siblings,
+    run_command,
+)
 from lamina.memo_commands import add_memo_commands, run_memo_command
-from lamina.vocabulary import LaminaError
 
 __all__ = ["main"]
 
@@ -26,19 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.command is None:
         parser.print_help()
         return 2
-    try:
-        status = _run(options)
-        sys.stdout.flush()  # here, where a reader that has gone is met with
-    except BrokenPipeError:  # `lamina plugins | head`: whoever reads has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
-    except (LaminaError, OSError) as error:
-        print(f"lamina {options.command}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"lamina {options.command}: interrupted", file=sys.stderr)
-        return 130
-    return status
+    return exit_status(f"lamina {options.command}", partial(_run, options))
 
 
 def _run(options: argparse.Namespace) -> int:
